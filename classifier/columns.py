@@ -1,0 +1,355 @@
+"""Every column once: name, dtype, unit, meaning.
+
+The internal rows (RECORD, PACKET, FLOW, BIN) are structured numpy dtypes, one row per record, packet,
+flow or time bin: a flow's state shares a few cache lines, which is what the flow kernel's speed rests on.
+The public tables (`TABLES`) are what a report shows; the docs and the JSON Schema are generated from them.
+
+Units: `_ns` nanoseconds since 1970-01-01 UTC (or a span in nanoseconds), `_bytes` bytes, `_bps` bits per second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BATCH = 4096
+"""Records decoded at a time: the batch stays in the processor's cache (bigger ones measured slower)."""
+
+NO_VLAN = -1
+
+RECORD = np.dtype(
+    [
+        ("ts_ns", "i8"),  # arrival time
+        ("offset", "i8"),  # of the frame's first byte in the batch's buffer
+        ("captured", "i8"),  # bytes of the frame in the file, >= 0, all of them inside the buffer
+        ("wire", "i8"),  # original length of the frame
+        ("link", "i4"),  # link type (LINKTYPE_ registry number)
+        ("interface", "i4"),  # index of the interface in its capture file (0 for pcap)
+    ],
+    align=True,
+)
+"""One record of a capture file: what the capture layer hands to the decoder."""
+
+# proto values: 0-255 are IP protocol numbers, LINK_PROTO + code are frames without IP
+# (code: index into decode.protocols.LINK_PROTOCOLS).
+LINK_PROTO = 256
+
+PACKET = np.dtype(
+    [
+        ("ts_ns", "i8"),
+        ("wire", "i8"),  # original frame length
+        ("captured", "i8"),
+        ("ip", "i8"),  # total length of the innermost IP packet (0 without IP)
+        ("payload", "i8"),  # bytes after the transport header, by IP length (padding never counts)
+        ("payload_at", "i8"),  # offset of the payload in the batch's buffer
+        ("payload_captured", "i8"),  # payload bytes present in the buffer
+        ("encap", "i8"),  # outer layers, 5 bits each, outermost in the highest used bits (ENCAPSULATIONS)
+        ("src_mac", "i8"),  # of the innermost Ethernet header before the IP header; 0 if none
+        ("dst_mac", "i8"),
+        ("src0", "u4"),  # address words, most significant first; IPv4 in word 3
+        ("src1", "u4"),
+        ("src2", "u4"),
+        ("src3", "u4"),
+        ("dst0", "u4"),
+        ("dst1", "u4"),
+        ("dst2", "u4"),
+        ("dst3", "u4"),
+        ("seq", "u4"),  # TCP
+        ("ack", "u4"),
+        ("frag_id", "u4"),  # IP identification
+        ("proto", "i4"),  # IP protocol, or LINK_PROTO + code
+        ("vlan", "i4"),  # innermost VLAN id, NO_VLAN without a tag
+        ("frag_offset", "i4"),  # bytes; with frag_more both 0 when not a fragment
+        ("src_port", "u2"),  # 0 where there are none
+        ("dst_port", "u2"),
+        ("window", "u2"),  # TCP, raw
+        ("version", "u1"),  # 4, 6; 0 without IP
+        ("frag_more", "u1"),  # 1: more fragments follow
+        ("tcp_flags", "u1"),
+        ("ttl", "u1"),  # TTL or hop limit of the innermost IP header
+        ("icmp_type", "u1"),  # ICMP, ICMPv6 and IGMP type
+        ("icmp_code", "u1"),
+        ("stop", "u1"),  # why decoding ended early (decode.protocols.STOPS), 0 = it did not
+        ("opaque", "u1"),  # 1: encrypted or otherwise not decodable on purpose (ESP, 802.11 protected)
+    ],
+    align=True,
+)
+"""One decoded packet: what the decoder hands to the flow table. Innermost IP header, innermost ports."""
+
+FLOW = np.dtype(
+    [
+        # key (side A is whoever sent the first packet seen)
+        ("a0", "u4"), ("a1", "u4"), ("a2", "u4"), ("a3", "u4"),
+        ("b0", "u4"), ("b1", "u4"), ("b2", "u4"), ("b3", "u4"),
+        ("proto", "i4"),
+        ("a_port", "u2"), ("b_port", "u2"),
+        ("version", "u1"),
+        # TCP, order-free so that parts of a capture merge
+        ("a_flags", "u1"), ("b_flags", "u1"),  # OR of the TCP flags of all packets
+        ("seen", "u1"),  # SEEN_* bits
+        ("a_isn", "u4"), ("b_isn", "u4"),
+        ("a_syns", "u4"), ("b_syns", "u4"),  # SYN without ACK
+        ("a_synacks", "u4"), ("b_synacks", "u4"),
+        # where it was seen first
+        ("vlan", "i4"),
+        ("capture", "i4"),
+        ("encap", "i8"),
+        ("first_record", "i8"),  # number of the record in its capture, from 1
+        ("first_ns", "i8"), ("last_ns", "i8"),
+        # the bin being filled
+        ("bin_ns", "i8"), ("bin_a_wire", "i8"), ("bin_b_wire", "i8"), ("bin_packets", "i8"),
+        # sums
+        ("a_packets", "i8"), ("b_packets", "i8"),
+        ("a_wire", "i8"), ("b_wire", "i8"),
+        ("a_ip", "i8"), ("b_ip", "i8"),
+        ("a_payload", "i8"), ("b_payload", "i8"),
+        ("captured", "i8"),
+        ("a_mac", "i8"), ("b_mac", "i8"),
+        ("syn_ns", "i8"), ("synack_ns", "i8"),  # first SYN, first SYN-ACK; 0 = none
+        ("evidence", "i8"),  # bits set by the payload sniffer (evidence.sniff)
+        ("previous", "i4"),  # earlier flow of the same five-tuple, -1 = none
+        ("fragments", "u4"),
+        ("stopped", "u4"),  # packets whose decoding ended early
+        ("a_ttl", "u1"), ("b_ttl", "u1"),  # lowest seen
+        ("a_sniffed", "u1"), ("b_sniffed", "u1"),  # payload packets looked at so far
+    ],
+    align=True,
+)  # fmt: skip
+"""State of one flow while a capture is read. Frames without IP share one row per protocol."""
+
+SEEN_A_ACK = 1  # side A sent a segment with ACK and without SYN or RST
+SEEN_B_ACK = 2
+SEEN_A_DATA = 4
+SEEN_B_DATA = 8
+SEEN_UNRESOLVED = 16  # later fragments whose first fragment never came
+
+TCP_FIN, TCP_SYN, TCP_RST, TCP_PSH, TCP_ACK, TCP_URG = 1, 2, 4, 8, 16, 32
+
+BIN = np.dtype(
+    [
+        ("bin_ns", "i8"),  # start of the bin, a multiple of the bin's width
+        ("a_wire", "i8"),
+        ("b_wire", "i8"),
+        ("packets", "i4"),
+        ("flow", "i4"),
+    ],
+    align=True,
+)
+"""Wire bytes of one flow in one time bin; only bins that hold packets exist."""
+
+ENCAPSULATIONS = (
+    "",
+    "vlan",
+    "mpls",
+    "pppoe",
+    "ppp",
+    "gre",
+    "nvgre",
+    "erspan",
+    "vxlan",
+    "geneve",
+    "ipip",
+    "6in4",
+    "gtpu",
+    "tzsp",
+    "ah",
+    "gre-udp",
+    "4in6",
+    "ipv6-ipv6",
+    "l2tp",
+    "capwap",
+    "teredo",
+    "pbb",
+    "eoip",
+    "macsec",
+    "other",
+)
+"""Names of the outer layers, by the 5-bit code that PACKET and FLOW keep (12 layers at most)."""
+
+
+def encapsulation_name(code: int) -> str:
+    """The layer stack of an `encap` value, outermost first: `"vlan+vxlan"`; empty without any."""
+    names = []
+    while code:
+        index = code & 31
+        names.append(ENCAPSULATIONS[index] if index < len(ENCAPSULATIONS) else "other")
+        code >>= 5
+    return "+".join(reversed(names))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a public table: its name, kind, unit and meaning."""
+
+    name: str
+    kind: str  # "int", "float", "str", "time" (ns since the epoch), "category", "list", "map"
+    unit: str
+    meaning: str
+
+
+def _table(*rows: tuple[str, str, str, str]) -> tuple[Column, ...]:
+    return tuple(Column(*row) for row in rows)
+
+
+FLOWS = _table(
+    ("flow_id", "int", "", "number of the flow in this report, from 0, in order of first packet"),
+    ("protocol", "category", "", "tcp, udp, icmp, igmp, ... or the IP protocol's number"),
+    ("orig_address", "str", "", "address of the originator"),
+    ("orig_port", "int", "", "port of the originator, 0 where there are none"),
+    ("resp_address", "str", "", "address of the responder"),
+    ("resp_port", "int", "", "port of the responder, 0 where there are none"),
+    ("vlan", "int", "", "innermost VLAN id of the first packet, null without a tag"),
+    ("encapsulation", "category", "", "layers around the innermost IP header, outermost first, joined by +"),
+    ("first_ns", "time", "ns", "time of the first packet"),
+    ("last_ns", "time", "ns", "time of the last packet"),
+    ("orig_packets", "int", "packets", "packets sent by the originator"),
+    ("resp_packets", "int", "packets", "packets sent by the responder"),
+    ("orig_wire_bytes", "int", "bytes", "original frame lengths, sent by the originator"),
+    ("resp_wire_bytes", "int", "bytes", "original frame lengths, sent by the responder"),
+    ("orig_payload_bytes", "int", "bytes", "bytes after the transport header, by IP length"),
+    ("resp_payload_bytes", "int", "bytes", "bytes after the transport header, by IP length"),
+    ("tcp_state", "category", "", "how far the TCP connection got; empty for other protocols"),
+    ("component", "category", "", "the component that owns the flow"),
+    ("grade", "category", "", "confirmed, probable; empty for what is no product's"),
+    ("evidence", "list", "", "codes of what the label rests on"),
+    ("candidates", "list", "", "components that could not be given the flow, with support missing"),
+    ("direction_basis", "category", "", "how originator and responder were told apart"),
+    ("orig_ip_bytes", "int", "bytes", "IP total lengths, sent by the originator"),
+    ("resp_ip_bytes", "int", "bytes", "IP total lengths, sent by the responder"),
+    ("capture", "int", "", "index of the capture that holds the first packet"),
+    ("first_record", "int", "", "number of the first packet's record in its capture, from 1"),
+)
+
+COMPONENTS = _table(
+    ("id", "category", "", "component id"),
+    ("product", "category", "", "digifort, digital_sentry, other, network, unclassified or a user's product"),
+    ("name", "str", "", "the component's name"),
+    ("packets", "int", "packets", ""),
+    ("wire_bytes", "int", "bytes", "original frame lengths"),
+    ("flows", "int", "flows", "0 for protocols without IP"),
+    ("share", "float", "", "share of the capture's wire bytes, 0 to 1"),
+    ("mean_bps", "float", "bit/s", "wire bits over the capture's duration"),
+    ("peak_bps", "float", "bit/s", "highest 1-second bin"),
+    (
+        "p95_bps",
+        "float",
+        "bit/s",
+        "95th percentile of the 1-second bins of the capture's duration, empty ones included",
+    ),
+    ("first_ns", "time", "ns", ""),
+    ("last_ns", "time", "ns", ""),
+    ("grades", "map", "", "per grade: flows, packets, wire_bytes"),
+)
+
+HOSTS = _table(
+    ("address", "str", "", "IP address"),
+    ("roles", "list", "", "what the host does, in the words of the signatures, strongest first"),
+    ("products", "list", "", "products it takes part in"),
+    ("sent_packets", "int", "packets", ""),
+    ("received_packets", "int", "packets", ""),
+    ("sent_wire_bytes", "int", "bytes", ""),
+    ("received_wire_bytes", "int", "bytes", ""),
+    ("flows", "int", "flows", ""),
+    ("peers", "int", "hosts", "distinct addresses it exchanged packets with"),
+    ("macs", "list", "", "MAC addresses it sent from (up to 4)"),
+    ("first_ns", "time", "ns", ""),
+    ("last_ns", "time", "ns", ""),
+)
+
+MULTICAST = _table(
+    ("group", "str", "", "group address"),
+    ("port", "int", "", "destination port, 0 where there are none"),
+    ("protocol", "category", "", ""),
+    ("component", "category", "", "owner of most of its packets"),
+    ("senders", "list", "", "source addresses"),
+    ("members", "list", "", "hosts that joined by IGMP or MLD report in this capture"),
+    ("packets", "int", "packets", ""),
+    ("wire_bytes", "int", "bytes", ""),
+    ("mean_bps", "float", "bit/s", ""),
+    ("ttl", "int", "", "lowest TTL seen"),
+    ("first_ns", "time", "ns", ""),
+    ("last_ns", "time", "ns", ""),
+)
+
+PROTOCOLS = _table(
+    ("protocol", "category", "", "tcp, udp, icmp, arp, ..."),
+    ("packets", "int", "packets", ""),
+    ("wire_bytes", "int", "bytes", ""),
+    ("flows", "int", "flows", "0 for protocols without IP"),
+    ("share", "float", "", "share of the capture's wire bytes, 0 to 1"),
+)
+
+UNCLASSIFIED = _table(
+    ("protocol", "category", "", ""),
+    ("address", "str", "", "the responder's address"),
+    ("port", "int", "", "the responder's port"),
+    ("packets", "int", "packets", ""),
+    ("wire_bytes", "int", "bytes", ""),
+    ("flows", "int", "flows", ""),
+    ("share", "float", "", "share of the capture's wire bytes, 0 to 1"),
+    ("hint", "str", "", "what little is known"),
+)
+
+CANDIDATES = _table(
+    ("component", "category", "", "component that the port alone would suggest"),
+    ("flow_id", "int", "", ""),
+    ("reason", "str", "", "why it does not own the flow"),
+)
+
+LEARNED = _table(
+    ("component", "category", "", ""),
+    ("address", "str", "", ""),
+    ("port", "int", "", ""),
+    ("by", "category", "", "ssrp, rtsp or content"),
+    ("instance", "str", "", "SQL Server instance name, as announced"),
+    ("version", "str", "", "as announced"),
+    ("first_ns", "time", "ns", ""),
+)
+
+TIMELINE = _table(
+    ("time_ns", "time", "ns", "start of the bin"),
+    ("component", "category", "", ""),
+    ("packets", "int", "packets", ""),
+    ("wire_bytes", "int", "bytes", ""),
+)
+
+QUALITY = _table(
+    ("measure", "str", "", ""),
+    ("value", "float", "", ""),
+    ("unit", "str", "", ""),
+    ("meaning", "str", "", ""),
+)
+
+FINDINGS = _table(
+    ("code", "category", "", ""),
+    ("severity", "category", "", "error, warning, info"),
+    ("title", "str", "", ""),
+    ("summary", "str", "", ""),
+    ("remedy", "str", "", ""),
+    ("display_filter", "str", "", ""),
+    ("flow_ids", "list", "", ""),
+    ("first_record", "int", "", ""),
+    ("source", "str", "", ""),
+    ("status", "category", "", "fired or skipped"),
+    ("skipped_because", "str", "", ""),
+)
+
+STREAMS = _table(
+    ("flow_id", "int", "", ""),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "components": COMPONENTS,
+    "flows": FLOWS,
+    "hosts": HOSTS,
+    "streams": STREAMS,
+    "multicast": MULTICAST,
+    "findings": FINDINGS,
+    "timeline": TIMELINE,
+    "protocols": PROTOCOLS,
+    "quality": QUALITY,
+    "unclassified": UNCLASSIFIED,
+    "candidates": CANDIDATES,
+    "learned": LEARNED,
+}

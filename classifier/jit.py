@@ -1,0 +1,182 @@
+"""One source, two speeds: kernels run interpreted or compiled by numba.
+
+A *kernel* is a plain function over integers, byte buffers and structured numpy arrays, marked with
+`@kernel`. Called by its own name it runs interpreted. `speed(compiled=True)` gives the same kernels
+compiled: each function's code is bound to a twin of its module's globals in which every kernel is
+replaced by its compiled form, so no second copy of the source exists.
+
+Rules that keep both speeds equal (tests run every kernel both ways):
+
+* integers read from an array field go through `i64(...)` before arithmetic: a narrow numpy scalar
+  would wrap when interpreted, an unsigned one would turn into a float when compiled;
+* hashes are kept under 32 bits (`& MASK32`) and multipliers under 31, so no product leaves int64;
+* buffers are indexed byte by byte, never sliced; what is read is checked against `end` first.
+
+Compiled kernels are cached on disk in the user's cache directory, under a key made of the kernels'
+own source, numba's version and Python's (numba itself does not notice a change in a called
+function's file). `NUMBA_DISABLE_JIT=1` makes both speeds interpreted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any, TypeVar
+
+import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MASK32 = 0xFFFFFFFF
+CACHE_NAME = "vms-classifier"
+
+_registry: dict[str, Callable[..., Any]] = {}
+
+
+def i64(value: Any) -> int:
+    """`value` as a signed 64-bit integer (a Python int when interpreted)."""
+    return int(value)
+
+
+def kernel(function: F) -> F:
+    """Mark `function` as a kernel: interpreted under its own name, compiled through `speed`."""
+    key = function.__name__
+    known = _registry.get(key)
+    if known is not None and known.__module__ != function.__module__:
+        raise RuntimeError(f"two kernels are named {key}: {known.__module__}, {function.__module__}")
+    _registry[key] = function
+    return function
+
+
+def view(buffer: Any, compiled: bool) -> Any:
+    """`buffer` in the form that kernels of this speed index fastest."""
+    if compiled:
+        return buffer if isinstance(buffer, np.ndarray) else np.frombuffer(buffer, np.uint8)
+    return memoryview(buffer)
+
+
+class Kernels:
+    """All kernels at one speed, as attributes: `Kernels(compiled).decode_batch(...)`."""
+
+    def __init__(self, compiled: bool) -> None:
+        self.compiled = compiled
+        self._twins: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        function = _registry[name]
+        if self.compiled and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0"):
+            function = _compile(name)
+        setattr(self, name, function)
+        return function
+
+
+_compiled: dict[str, Any] = {}
+_globals: dict[str, dict[str, Any]] = {}
+_announce: Callable[[str], None] | None = None
+
+
+def on_compile(callback: Callable[[str], None] | None) -> None:
+    """Have `callback(message)` told when kernels are about to be compiled for the first time."""
+    global _announce
+    _announce = callback
+
+
+def _compile(name: str) -> Any:
+    twin = _compiled.get(name)
+    if twin is not None:
+        return twin
+    fresh = _prepare_cache()
+    import numba
+
+    if fresh and _announce is not None:
+        _announce("first run: compiling the kernels, once for this installation")
+    function = _registry[name]
+    module = function.__module__
+    space = _globals.get(module)
+    if space is None:
+        space = _globals[module] = dict(vars(sys.modules[module]))
+        space["i64"] = np.int64
+    twin = FunctionType(function.__code__, space, name, function.__defaults__, function.__closure__)
+    twin.__module__ = module
+    twin.__qualname__ = name
+    for callee in function.__code__.co_names:  # compile what it calls first
+        if callee in _registry and space.get(callee) is _registry[callee] and callee != name:
+            space[callee] = _compile(callee)
+    dispatcher = numba.njit(cache=True, nogil=True, boundscheck=None)(twin)
+    _compiled[name] = dispatcher
+    return dispatcher
+
+
+_cache_ready: bool | None = None
+
+
+def source_key() -> str:
+    """Hash of every kernel module's source, of numba's and of Python's version."""
+    digest = hashlib.sha256(f"{sys.version}|{_numba_version()}".encode())
+    for module in sorted({f.__module__ for f in _registry.values()}):
+        path = sys.modules[module].__file__
+        if path:
+            digest.update(Path(path).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_directory() -> Path:
+    """Where compiled kernels are kept, before the key (`CLASSIFIER_CACHE_DIR` overrides)."""
+    override = os.environ.get("CLASSIFIER_CACHE_DIR")
+    if override:
+        return Path(override)
+    if os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / CACHE_NAME
+
+
+def _numba_version() -> str:
+    from importlib.metadata import version
+
+    return version("numba")
+
+
+def _prepare_cache() -> bool:
+    """Point numba at our cache directory; True when nothing is cached there yet."""
+    global _cache_ready
+    if _cache_ready is not None:
+        return _cache_ready
+    import classifier.kernels  # noqa: F401  (every kernel module, so that the key covers them all)
+
+    base = cache_directory()
+    place = base / source_key()
+    _cache_ready = not place.is_dir()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for other in base.iterdir():  # kernels of earlier versions
+            if other.is_dir() and other != place and len(other.name) == 16:
+                shutil.rmtree(other, ignore_errors=True)
+    except OSError:
+        pass  # a read-only home: numba falls back to compiling in memory
+    import numba
+
+    numba.config.CACHE_DIR = str(place)
+    return _cache_ready
+
+
+INTERPRETED = Kernels(False)
+COMPILED = Kernels(True)
+
+
+def speed(compiled: bool) -> Kernels:
+    """The kernels at the asked speed."""
+    return COMPILED if compiled else INTERPRETED
+
+
+__all__ = ["MASK32", "Kernels", "i64", "kernel", "on_compile", "speed", "view"]
