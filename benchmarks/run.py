@@ -283,8 +283,8 @@ PAGE = """# Benchmarks
 
 `python benchmarks/run.py --publish` wrote this page. It makes the captures when they are missing (seeded, about
 1.8 GB in `benchmarks/data/`), runs every program once per round, {rounds} rounds, and takes medians. The files
-are in the page cache. The ratio is time per packet, `classify` being 1. Read the ratios; the seconds are this machine's on that day, with whatever else it was doing
-(load average {load_before} before, {load_after} after).
+are in the page cache. The ratio is time per packet, `classify` being 1. Read the ratios; the seconds are this
+machine's on that day, with whatever else it was doing (load average {load_before} before, {load_after} after).
 
 {machine}
 
