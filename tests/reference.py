@@ -1,0 +1,239 @@
+"""A plain, slow flow table: what the kernels must agree with, written from the RFCs and the contract, not from them.
+
+In: frames of an Ethernet capture as `(ts_ns, wire length, bytes)`. Out: `Flow` objects in order of first packet. One
+dictionary, no numpy, no scapy. It knows Ethernet, VLAN tags, IPv4, IPv6, TCP, UDP and fragments; that is enough to
+check the flow rules on captures that `test_reference` makes up.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+SYN, RST, ACK = 0x02, 0x04, 0x10
+TCP, UDP = 6, 17
+VLAN_TAGS = (0x8100, 0x88A8, 0x9100)
+IPV6_CHAIN = (0, 43, 60)  # hop-by-hop, routing, destination options
+FRAGMENT_TIMEOUT_NS = 30 * 10**9
+
+Frame = tuple[int, int, bytes]
+
+
+@dataclass
+class Packet:
+    """One IP packet."""
+
+    record: int
+    ts_ns: int
+    wire: int
+    version: int
+    protocol: int
+    source: str
+    target: str
+    ip_bytes: int
+    source_port: int = 0
+    target_port: int = 0
+    flags: int = 0
+    sequence: int = 0
+    payload_bytes: int = 0
+    vlan: int | None = None
+    fragment: tuple[int, int, bool] | None = None  # identification, offset, more
+
+
+@dataclass
+class Side:
+    """What one end of a flow sent."""
+
+    address: str
+    port: int
+    packets: int = 0
+    wire_bytes: int = 0
+    ip_bytes: int = 0
+    payload_bytes: int = 0
+    first_sequence: int | None = None  # of the first SYN or SYN-ACK
+    syns: int = 0
+    synacks: int = 0
+
+
+@dataclass
+class Flow:
+    """One five-tuple; `sides[0]` sent the first packet."""
+
+    protocol: int
+    sides: tuple[Side, Side]
+    first_record: int
+    first_ns: int
+    last_ns: int
+    vlan: int | None
+    bins: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # wire bytes per second
+
+
+def decode(record: int, frame: Frame) -> Packet | None:
+    """The IP packet in an Ethernet frame; None when there is none or its header is not all there."""
+    ts_ns, wire, data = frame
+    at, vlan = 12, None
+    while True:
+        if len(data) < at + 2:
+            return None
+        (kind,) = struct.unpack_from(">H", data, at)
+        at += 2
+        if kind not in VLAN_TAGS:
+            break
+        if len(data) < at + 2:
+            return None
+        vlan = struct.unpack_from(">H", data, at)[0] & 0xFFF
+        at += 2
+    if kind == 0x0800:
+        packet = decode_ipv4(record, ts_ns, wire, data, at)
+    elif kind == 0x86DD:
+        packet = decode_ipv6(record, ts_ns, wire, data, at)
+    else:
+        return None
+    if packet is not None:
+        packet.vlan = vlan
+    return packet
+
+
+def decode_ipv4(record: int, ts_ns: int, wire: int, data: bytes, at: int) -> Packet | None:
+    """RFC 791."""
+    if len(data) < at + 20 or data[at] >> 4 != 4:
+        return None
+    header = (data[at] & 15) * 4
+    if header < 20 or len(data) < at + header:
+        return None
+    total, ident, fragment = struct.unpack_from(">HHH", data, at + 2)
+    if total == 0:  # segmentation offload
+        total = wire - at
+    more, offset = bool(fragment & 0x2000), (fragment & 0x1FFF) * 8
+    packet = Packet(
+        record,
+        ts_ns,
+        wire,
+        4,
+        data[at + 9],
+        str(ipaddress.IPv4Address(data[at + 12 : at + 16])),
+        str(ipaddress.IPv4Address(data[at + 16 : at + 20])),
+        total,
+    )
+    if more or offset:
+        packet.fragment = (ident, offset, more)
+    transport(packet, data, at + header, total - header)
+    return packet
+
+
+def decode_ipv6(record: int, ts_ns: int, wire: int, data: bytes, at: int) -> Packet | None:
+    """RFC 8200."""
+    if len(data) < at + 40 or data[at] >> 4 != 6:
+        return None
+    length, following = struct.unpack_from(">HB", data, at + 4)
+    packet = Packet(
+        record,
+        ts_ns,
+        wire,
+        6,
+        following,
+        str(ipaddress.IPv6Address(data[at + 8 : at + 24])),
+        str(ipaddress.IPv6Address(data[at + 24 : at + 40])),
+        length + 40,
+    )
+    at, left = at + 40, length
+    while following in (*IPV6_CHAIN, 44):
+        if len(data) < at + 8:
+            break
+        size = 8 if following == 44 else (data[at + 1] + 1) * 8
+        if following == 44:
+            word, ident = struct.unpack_from(">HI", data, at + 2)
+            if word & 0xFFF9:
+                packet.fragment = (ident, word & 0xFFF8, bool(word & 1))
+        following = data[at]
+        at, left = at + size, left - size
+        if packet.fragment and packet.fragment[1]:
+            break
+    packet.protocol = following
+    transport(packet, data, at, left)
+    return packet
+
+
+def transport(packet: Packet, data: bytes, at: int, length: int) -> None:
+    """Ports, flags and payload; a later fragment's whole content is payload and has no ports."""
+    packet.payload_bytes = max(length, 0)
+    if packet.fragment and packet.fragment[1]:
+        return
+    if packet.protocol == UDP and len(data) >= at + 8:
+        packet.source_port, packet.target_port = struct.unpack_from(">HH", data, at)
+        packet.payload_bytes = max(length - 8, 0)
+    elif packet.protocol == TCP and len(data) >= at + 20:
+        packet.source_port, packet.target_port, packet.sequence = struct.unpack_from(">HHI", data, at)
+        packet.flags = data[at + 13]
+        packet.payload_bytes = max(length - (data[at + 12] >> 4) * 4, 0)
+
+
+def resolve_fragments(packets: list[Packet]) -> None:
+    """Give later fragments the ports of their datagram's first fragment, whichever came first."""
+    firsts: dict[tuple[object, ...], list[Packet]] = defaultdict(list)
+    for packet in packets:
+        if packet.fragment and packet.fragment[1] == 0:
+            firsts[packet.source, packet.target, packet.protocol, packet.fragment[0]].append(packet)
+    for packet in packets:
+        if packet.fragment and packet.fragment[1]:
+            for first in firsts[packet.source, packet.target, packet.protocol, packet.fragment[0]]:
+                if abs(first.ts_ns - packet.ts_ns) <= FRAGMENT_TIMEOUT_NS:
+                    packet.source_port, packet.target_port = first.source_port, first.target_port
+
+
+def opens_anew(flow: Flow, side: Side, packet: Packet) -> bool:
+    """Whether a SYN begins another connection on the same five-tuple."""
+    if packet.protocol != TCP or packet.flags & (SYN | RST) != SYN:
+        return False
+    if packet.fragment and packet.fragment[1]:
+        return False
+    if side.first_sequence is not None:
+        return side.first_sequence != packet.sequence
+    return not packet.flags & ACK and side.packets > 0
+
+
+def flows(frames: Iterable[Frame]) -> tuple[list[Flow], list[Frame]]:
+    """The flow table of some frames, and the frames that are not IP."""
+    packets, others = [], []
+    for record, frame in enumerate(frames, 1):
+        packet = decode(record, frame)
+        if packet is None:
+            others.append(frame)
+        else:
+            packets.append(packet)
+    resolve_fragments(packets)
+    result: list[Flow] = []
+    current: dict[tuple[object, ...], Flow] = {}
+    for packet in packets:
+        a, b = (packet.source, packet.source_port), (packet.target, packet.target_port)
+        key = (packet.version, packet.protocol, *sorted((a, b)))
+        flow = current.get(key)
+        number = 0
+        if flow is not None:
+            number = 0 if a == (flow.sides[0].address, flow.sides[0].port) else 1
+            if opens_anew(flow, flow.sides[number], packet):
+                flow, number = None, 0
+        if flow is None:
+            sides = (Side(*a), Side(*b))
+            flow = Flow(packet.protocol, sides, packet.record, packet.ts_ns, packet.ts_ns, packet.vlan)
+            current[key] = flow
+            result.append(flow)
+        side = flow.sides[number]
+        side.packets += 1
+        side.wire_bytes += packet.wire
+        side.ip_bytes += packet.ip_bytes
+        side.payload_bytes += packet.payload_bytes
+        if packet.protocol == TCP and packet.flags & SYN:
+            if side.first_sequence is None:
+                side.first_sequence = packet.sequence
+            if packet.flags & ACK:
+                side.synacks += 1
+            else:
+                side.syns += 1
+        flow.first_ns = min(flow.first_ns, packet.ts_ns)
+        flow.last_ns = max(flow.last_ns, packet.ts_ns)
+        flow.bins[packet.ts_ns // 10**9] += packet.wire
+    return result, others
