@@ -1,0 +1,31 @@
+"""Decoding: RECORD rows in, PACKET rows out (innermost IP header, ports, encapsulation), one row per record.
+
+`decode_batch` is the kernel (call it through `jit.speed`); the rest are names of what its codes mean. Layers are in
+`link`, `network`, `transport`, `tunnels` and `wlan`, numbers and names in `protocols` and `layers`; `packet` holds
+the loop. Next: `flows`.
+"""
+
+from __future__ import annotations
+
+from classifier.decode.layers import LINK_TYPES, link_type_name
+from classifier.decode.packet import decode_batch
+from classifier.decode.protocols import (
+    LINK_CODES,
+    LINK_PROTOCOLS,
+    STOPS,
+    component_of_ip_protocol,
+    component_of_link,
+    protocol_name,
+)
+
+__all__ = [
+    "LINK_CODES",
+    "LINK_PROTOCOLS",
+    "LINK_TYPES",
+    "STOPS",
+    "component_of_ip_protocol",
+    "component_of_link",
+    "decode_batch",
+    "link_type_name",
+    "protocol_name",
+]

@@ -1,0 +1,363 @@
+"""From records to packets: the loop over a frame's layers.
+
+In: RECORD rows and the buffer they point into. Out: PACKET rows, one per record. Next: the flow table.
+
+`decode_simple` takes the common case (Ethernet, IPv4 without options, TCP or UDP) in one go; everything else goes
+through `decode_layers`, one layer kernel per step. Both give the same row for the same frame.
+
+The innermost layer that is there whole owns the packet: its addresses are written over those of the layers
+around it only then, together with the encapsulation, VLAN and MAC addresses known at that point.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from classifier.columns import LINK_PROTO, NO_VLAN
+from classifier.decode.fields import be16, be32, be48
+from classifier.decode.layers import (
+    COOKED,
+    COOKED2,
+    DONE,
+    E_4IN6,
+    E_6IN4,
+    E_6IN6,
+    E_IPIP,
+    E_VLAN,
+    ETHERNET,
+    ETHERTYPE,
+    FDDI,
+    HALTED,
+    IP,
+    IPV4,
+    IPV6,
+    LAYER_BITS,
+    LINK_CODE,
+    LINK_KIND,
+    LINK_TYPE_COUNT,
+    LLC,
+    LOOP_FAMILY,
+    MAX_LAYERS,
+    MAX_TUNNELS,
+    NAMED,
+    NULL_FAMILY,
+    STOPPED,
+    TRANSPORT,
+    VLAN,
+)
+from classifier.decode.link import (
+    cooked2_header,
+    cooked_header,
+    ethernet_header,
+    ethertype_layer,
+    family_layer,
+    fddi_header,
+    llc_header,
+    null_header,
+    vlan_tag,
+)
+from classifier.decode.network import (
+    authentication_header,
+    clear_transport,
+    ip_version,
+    ipv4_header,
+    ipv6_extension,
+    ipv6_header,
+    is_extension,
+    set_payload,
+)
+from classifier.decode.protocols import LAST_WEAK, LINK_CODES, STOP_CUT, STOP_DEPTH, STOP_SHORT
+from classifier.decode.transport import icmp_header, ported_header_size, ports_header, tcp_header
+from classifier.jit import i64, kernel
+
+_ETHERNET_LINK = 1
+_TCP = 6
+_UDP = 17
+_ARP = LINK_CODES["arp"]
+_IPV4_CUT = LINK_CODES["ipv4_cut"]
+_IPV6_CUT = LINK_CODES["ipv6_cut"]
+_FULL = 1 << (LAYER_BITS * (MAX_LAYERS - 1))
+
+
+@kernel
+def clear_packet(row: Any) -> None:
+    """An empty PACKET row: every field that a decoder may leave alone."""
+    clear_transport(row)
+    row["ip"] = 0
+    row["payload"] = 0
+    row["payload_at"] = 0
+    row["payload_captured"] = 0
+    row["encap"] = 0
+    row["src_mac"] = 0
+    row["dst_mac"] = 0
+    row["src0"] = 0
+    row["src1"] = 0
+    row["src2"] = 0
+    row["src3"] = 0
+    row["dst0"] = 0
+    row["dst1"] = 0
+    row["dst2"] = 0
+    row["dst3"] = 0
+    row["proto"] = LINK_PROTO
+    row["vlan"] = NO_VLAN
+    row["version"] = 0
+    row["ttl"] = 0
+    row["stop"] = 0
+
+
+@kernel
+def own_link(row: Any, code: int, encap: int, vlan: int, src_mac: int, dst_mac: int) -> None:
+    """Give the packet to a link protocol: no IP fields."""
+    clear_packet(row)
+    row["proto"] = LINK_PROTO + code
+    row["encap"] = encap
+    row["vlan"] = vlan
+    row["src_mac"] = src_mac
+    row["dst_mac"] = dst_mac
+
+
+@kernel
+def own_lower(row: Any, encap: int, vlan: int, src_mac: int, dst_mac: int) -> None:
+    """Note the layers below the IP header that now owns the packet."""
+    row["encap"] = encap
+    row["vlan"] = vlan
+    row["src_mac"] = src_mac
+    row["dst_mac"] = dst_mac
+
+
+@kernel
+def decode_simple(buffer: Any, at: int, captured: int, row: Any) -> bool:
+    """Ethernet, IPv4 of 20 bytes, not a fragment, TCP or UDP, all whole and no tunnel; False: not that case."""
+    if captured < 42:
+        return False
+    if be16(buffer, at + 12) != 0x0800 or i64(buffer[at + 14]) != 0x45 or be16(buffer, at + 20) & 0x3FFF != 0:
+        return False
+    end = at + captured
+    total = be16(buffer, at + 16)
+    limit = at + 14 + total
+    protocol = i64(buffer[at + 23])
+    src_port = be16(buffer, at + 34)
+    dst_port = be16(buffer, at + 36)
+    if protocol == _UDP:
+        if total < 28 or udp_tunnel(src_port, dst_port) != DONE:
+            return False
+        header = 8
+        row["seq"] = 0
+        row["ack"] = 0
+        row["window"] = 0
+        row["tcp_flags"] = 0
+    elif protocol == _TCP:
+        if captured < 54:
+            return False
+        header = (i64(buffer[at + 46]) >> 4) * 4
+        if header < 20 or total < 20 + header or captured < 34 + header:
+            return False
+        row["seq"] = be32(buffer, at + 38)
+        row["ack"] = be32(buffer, at + 42)
+        row["tcp_flags"] = buffer[at + 47]
+        row["window"] = be16(buffer, at + 48)
+    else:
+        return False
+    row["ip"] = total
+    row["payload"] = total - 20 - header
+    row["payload_at"] = at + 34 + header
+    row["payload_captured"] = min(end, limit) - (at + 34 + header)
+    row["encap"] = 0
+    row["src_mac"] = be48(buffer, at + 6)
+    row["dst_mac"] = be48(buffer, at)
+    row["src0"] = 0
+    row["src1"] = 0
+    row["src2"] = 0
+    row["src3"] = be32(buffer, at + 26)
+    row["dst0"] = 0
+    row["dst1"] = 0
+    row["dst2"] = 0
+    row["dst3"] = be32(buffer, at + 30)
+    row["frag_id"] = be16(buffer, at + 18)
+    row["proto"] = protocol
+    row["vlan"] = NO_VLAN
+    row["frag_offset"] = 0
+    row["src_port"] = src_port
+    row["dst_port"] = dst_port
+    row["version"] = 4
+    row["frag_more"] = 0
+    row["ttl"] = buffer[at + 22]
+    row["icmp_type"] = 0
+    row["icmp_code"] = 0
+    row["stop"] = 0
+    row["opaque"] = 0
+    return True
+
+
+@kernel
+def udp_tunnel(src_port: int, dst_port: int) -> int:
+    """Kind of the tunnel that a UDP port announces, DONE for none. The tunnel's kernel checks its header."""
+    return DONE
+
+
+@kernel
+def transport_layer(
+    buffer: Any, protocol: int, version: int, at: int, end: int, limit: int, row: Any
+) -> tuple[int, int, int, int, int]:
+    """What an IP packet carries; leads on to extension headers and to what is tunnelled in IP."""
+    row["proto"] = protocol
+    set_payload(row, at, end, limit)
+    if protocol == _TCP:
+        return HALTED, tcp_header(buffer, at, end, limit, row), at, limit, 0
+    if protocol == _UDP:
+        stop = ports_header(buffer, at, end, limit, row, 8)
+        if stop != 0:
+            return HALTED, stop, at, limit, 0
+        return udp_tunnel(i64(row["src_port"]), i64(row["dst_port"])), 0, at + 8, limit, 0
+    if protocol == 1 or protocol == 2 or (protocol == 58 and version == 6):
+        return HALTED, icmp_header(buffer, at, end, limit, row), at, limit, 0
+    header = ported_header_size(protocol)
+    if header != 0:
+        return HALTED, ports_header(buffer, at, end, limit, row, header), at, limit, 0
+    if version == 6 and is_extension(protocol):
+        return ipv6_extension(buffer, protocol, at, end, limit, row)
+    if protocol == 51:
+        return authentication_header(buffer, at, end, limit)
+    if protocol == 50:
+        row["opaque"] = 1
+    elif protocol == 4:
+        return IPV4, 0, at, limit, E_IPIP if version == 4 else E_4IN6
+    elif protocol == 41:
+        return IPV6, 0, at, limit, E_6IN4 if version == 4 else E_6IN6
+    return DONE, 0, at, limit, 0
+
+
+@kernel
+def inner_layer(buffer: Any, kind: int, value: int, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """One step through a layer that writes nothing: link layers and tunnel headers."""
+    if kind == ETHERTYPE:
+        return ethertype_layer(buffer, value, at, end, limit)
+    if kind == ETHERNET:
+        return ethernet_header(buffer, at, end, limit)
+    if kind == VLAN:
+        return vlan_tag(buffer, at, end, limit)
+    if kind == LLC:
+        return llc_header(buffer, at, end, limit)
+    if kind == COOKED:
+        return cooked_header(buffer, at, end, limit)
+    if kind == COOKED2:
+        return cooked2_header(buffer, at, end, limit)
+    if kind == NULL_FAMILY:
+        return null_header(buffer, at, end, limit)
+    if kind == LOOP_FAMILY:
+        if end - at < 4:
+            return STOPPED, STOP_CUT, at, limit, 0
+        return family_layer(be32(buffer, at), at + 4, limit)
+    if kind == FDDI:
+        return fddi_header(buffer, at, end, limit)
+    return NAMED, 0, at, limit, 0
+
+
+@kernel
+def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row: Any) -> None:
+    """Follow a frame's layers one by one and fill its PACKET row (all but time and lengths)."""
+    clear_packet(row)
+    captured_end = at + captured
+    limit = at + max(wire, captured)
+    end = captured_end
+    kind = DONE
+    value = 0
+    if 0 <= link < LINK_TYPE_COUNT:
+        kind = i64(LINK_KIND[link])
+        if kind == DONE:
+            row["proto"] = LINK_PROTO + i64(LINK_CODE[link])
+    encap = 0
+    vlan = NO_VLAN
+    src_mac = 0
+    dst_mac = 0
+    version = 0  # of the IP header that owns the packet
+    tunnels = 0
+    stop = 0
+    while kind != DONE:
+        begin = at
+        this = kind
+        layer = 0
+        if kind == IP:
+            kind = ip_version(buffer, at, end)
+            continue
+        if kind == IPV4:
+            kind, value, at, limit, layer = ipv4_header(buffer, at, end, limit, row)
+            if kind == STOPPED:
+                if version == 0:
+                    own_link(row, _IPV4_CUT, encap, vlan, src_mac, dst_mac)
+            else:
+                version = 4
+                own_lower(row, encap, vlan, src_mac, dst_mac)
+        elif kind == IPV6:
+            kind, value, at, limit, layer = ipv6_header(buffer, at, end, limit, row)
+            if kind == STOPPED:
+                if version == 0:
+                    own_link(row, _IPV6_CUT, encap, vlan, src_mac, dst_mac)
+            else:
+                version = 6
+                own_lower(row, encap, vlan, src_mac, dst_mac)
+        elif kind == TRANSPORT:
+            kind, value, at, limit, layer = transport_layer(buffer, value, version, at, end, limit, row)
+        else:
+            kind, value, at, limit, layer = inner_layer(buffer, kind, value, at, end, limit)
+            if kind != STOPPED:
+                if this == ETHERNET:
+                    dst_mac = be48(buffer, begin)
+                    src_mac = be48(buffer, begin + 6)
+                elif this == VLAN:
+                    vlan = be16(buffer, begin) & 0x0FFF
+                elif this == COOKED:
+                    if be16(buffer, begin + 4) == 6:
+                        src_mac = be48(buffer, begin + 6)
+                elif this == COOKED2:
+                    if i64(buffer[begin + 11]) == 6:
+                        src_mac = be48(buffer, begin + 12)
+                elif this == FDDI:
+                    dst_mac = be48(buffer, begin + 1)
+                    src_mac = be48(buffer, begin + 7)
+        end = min(captured_end, limit)
+        if layer != 0:
+            if encap < _FULL:
+                encap = encap << LAYER_BITS | layer
+            if layer != E_VLAN:
+                tunnels += 1
+                if tunnels > MAX_TUNNELS:
+                    kind = HALTED
+                    value = STOP_DEPTH
+            if kind == TRANSPORT:  # an authentication header belongs to the IP header before it
+                row["encap"] = encap
+        if this == TRANSPORT and kind != TRANSPORT and kind != HALTED and kind != DONE:
+            if row["frag_more"] != 0:  # a tunnel's first fragment stays with its other fragments
+                kind = DONE
+        if kind == NAMED:
+            if version == 0 or (value > LAST_WEAK and (end - at >= 28 or (value != _ARP and end > at))):
+                own_link(row, value, encap, vlan, src_mac, dst_mac)
+                version = 0
+            kind = DONE
+        elif kind in (STOPPED, HALTED):
+            stop = value
+            if stop == STOP_CUT and end >= limit:
+                stop = STOP_SHORT
+            kind = DONE
+    row["stop"] = stop
+
+
+@kernel
+def decode_batch(buffer: Any, records: Any, n: int, packets: Any) -> None:
+    """Decode `records[0:n]` (RECORD) of `buffer` into `packets[0:n]` (PACKET): one row per record, always.
+
+    `buffer` is a uint8 array or memoryview that holds every record's `captured` bytes at its `offset`.
+    `record` and `capture` of the rows are left as they are: the engine sets them.
+    """
+    for i in range(n):
+        record = records[i]
+        row = packets[i]
+        at = i64(record["offset"])
+        captured = i64(record["captured"])
+        wire = i64(record["wire"])
+        link = i64(record["link"])
+        row["ts_ns"] = record["ts_ns"]
+        row["wire"] = wire
+        row["captured"] = captured
+        if link != _ETHERNET_LINK or not decode_simple(buffer, at, captured, row):
+            decode_layers(buffer, link, at, captured, wire, row)
