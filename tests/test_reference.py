@@ -1,0 +1,166 @@
+"""The flow table of the kernels is the flow table of the plain twin, for any mixture of packets."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import struct
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classifier import engine
+from classifier.flows.table import address_text
+
+START_NS = 1_700_000_000 * 10**9
+HOSTS = ("10.0.0.1", "10.0.0.2", "192.168.1.77", "225.5.10.1", "fe80::1", "2001:db8::8600")
+PORTS = (80, 1434, 3456, 8600, 8601, 49152, 60001)
+FLAGS = (0x02, 0x12, 0x10, 0x18, 0x11, 0x14, 0x04, 0x00, 0x29)
+
+
+def ethernet(ip: bytes, version: int, vlan: int | None, padding: int) -> bytes:
+    """An Ethernet II frame around an IP packet."""
+    kind = struct.pack(">H", 0x0800 if version == 4 else 0x86DD)
+    tag = b"" if vlan is None else struct.pack(">HH", 0x8100, vlan)
+    return b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01" + tag + kind + ip + bytes(padding)
+
+
+def ip(source: str, target: str, protocol: int, content: bytes, ident: int, offset: int, more: bool) -> bytes:
+    """An IPv4 or IPv6 packet; a fragment when `offset` or `more`."""
+    a, b = ipaddress.ip_address(source), ipaddress.ip_address(target)
+    if a.version == 4:
+        word = (0x2000 if more else 0) | offset // 8
+        head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(content), ident, word, 64, protocol, 0)
+        return head + a.packed + b.packed + content
+    following = protocol
+    if more or offset:
+        content = struct.pack(">BBHI", protocol, 0, offset | more, ident) + content
+        following = 44
+    return struct.pack(">IHBB", 0x60000000, len(content), following, 64) + a.packed + b.packed + content
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> reference.Frame:
+    """One frame between few hosts and ports, so that flows meet, turn round and are reused."""
+    family = draw(st.sampled_from((HOSTS[:4], HOSTS[4:])))
+    source, target = draw(st.sampled_from(family)), draw(st.sampled_from(family))
+    protocol = draw(st.sampled_from((6, 6, 6, 17, 17, 1, 89)))
+    payload = bytes(draw(st.sampled_from((0, 1, 8, 40))))
+    if protocol == 6:
+        ports = draw(st.sampled_from(PORTS)), draw(st.sampled_from(PORTS))
+        sequence, flags = draw(st.sampled_from((1, 7, 0xFFFFFFFF))), draw(st.sampled_from(FLAGS))
+        content = struct.pack(">HHIIBBHHH", *ports, sequence, 0, 0x50, flags, 1024, 0, 0) + payload
+    elif protocol == 17:
+        ports = draw(st.sampled_from(PORTS)), draw(st.sampled_from(PORTS))
+        content = struct.pack(">HHHH", *ports, 8 + len(payload), 0) + payload
+    else:
+        content = b"\x08\0\0\0\0\x01\0\x01" + payload
+    ident, offset, more = draw(st.integers(1, 3)), 0, False
+    if protocol == 17 and draw(st.booleans()):
+        part = draw(st.sampled_from(("first", "middle", "last")))
+        more = part != "last"
+        if part != "first":
+            offset, content = 24, bytes(16)
+        else:
+            content = content.ljust(24, b"\0")
+    packet = ip(source, target, protocol, content, ident, offset, more)
+    frame = ethernet(packet, ipaddress.ip_address(source).version, draw(st.sampled_from((None, None, 5))), 0)
+    frame = frame.ljust(draw(st.sampled_from((0, 60))), b"\0")
+    wire = len(frame) + draw(st.sampled_from((0, 0, 0, 500)))  # cut by a snap length
+    return START_NS + draw(st.integers(0, 25 * 10**6)) * 1000, wire, frame
+
+
+def write_pcap(path: Path, some: Sequence[reference.Frame]) -> Path:
+    """A nanosecond pcap file of Ethernet frames."""
+    parts = [struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1)]
+    for ts_ns, wire, data in some:
+        parts.append(struct.pack("<IIII", ts_ns // 10**9, ts_ns % 10**9, len(data), wire) + data)
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def described(flow: reference.Flow) -> tuple[Any, ...]:
+    sides = sorted((s.address, s.port, s.packets, s.wire_bytes, s.ip_bytes, s.payload_bytes) for s in flow.sides)
+    return flow.first_record, flow.protocol, flow.first_ns, flow.last_ns, flow.vlan, *sides
+
+
+def table(read: engine.Pass) -> list[tuple[Any, ...]]:
+    """The engine's flows in the same words."""
+    flows = read.flows
+    result = []
+    for i in range(len(flows)):
+        version = int(flows.version[i])
+        sides = sorted(
+            (
+                address_text(getattr(flows, f"{end}_addr")[i], version),
+                *(int(getattr(flows, f"{end}_{name}")[i]) for name in ("port", "packets", "wire", "ip", "payload")),
+            )
+            for end in ("orig", "resp")
+        )
+        vlan = int(flows.vlan[i])
+        result.append(
+            (
+                int(flows.first_record[i]),
+                int(flows.proto[i]),
+                int(flows.first_ns[i]),
+                int(flows.last_ns[i]),
+                None if vlan < 0 else vlan,
+                *sides,
+            )
+        )
+    return result
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@given(some=st.lists(frames(), max_size=40))
+def test_the_flow_table_is_the_plain_twins(tmp_path_factory: Any, compiled: bool, some: list[reference.Frame]) -> None:
+    path = write_pcap(tmp_path_factory.getbasetemp() / "made.pcap", some)
+    read = engine.read(path, compiled=compiled)
+    expected, others = reference.flows(some)
+    assert sorted(table(read)) == sorted(described(flow) for flow in expected)
+    assert int(read.links.packets.sum()) == len(others)
+    assert sum(info.packets for info in read.captures) == len(some)
+
+
+@given(some=st.lists(frames(), max_size=40))
+def test_the_time_bins_hold_every_wire_byte(tmp_path_factory: Any, some: list[reference.Frame]) -> None:
+    path = write_pcap(tmp_path_factory.getbasetemp() / "made.pcap", some)
+    read = engine.read(path)
+    seconds: Counter[int] = Counter()
+    for row in read.bins:
+        seconds[int(row["bin_ns"]) // 10**9] += int(row["a_wire"]) + int(row["b_wire"])
+    expected: Counter[int] = Counter()
+    for ts_ns, wire, _ in some:
+        expected[ts_ns // 10**9] += wire
+    assert seconds == expected
+    pairs = list(zip(read.bins["flow"].tolist(), read.bins["bin_ns"].tolist(), strict=True))
+    assert pairs == sorted(set(pairs))
+
+
+@given(some=st.lists(frames(), max_size=60), batch=st.sampled_from((1, 2, 7, 4096)))
+def test_the_batch_size_changes_nothing(tmp_path_factory: Any, some: list[reference.Frame], batch: int) -> None:
+    path = write_pcap(tmp_path_factory.getbasetemp() / "made.pcap", some)
+    assert table(engine.read(path, batch=batch)) == table(engine.read(path))
+
+
+@given(some=st.lists(frames(), min_size=1, max_size=60))
+def test_both_speeds_give_the_same_document(tmp_path_factory: Any, some: list[reference.Frame]) -> None:
+    path = write_pcap(tmp_path_factory.getbasetemp() / "made.pcap", some)
+    slow, fast = (engine.classify(path, compiled=compiled).to_dict(["flows"]) for compiled in (False, True))
+    assert json.dumps(slow) == json.dumps(fast)
+
+
+@given(some=st.lists(frames(), min_size=1, max_size=60))
+def test_component_rows_sum_to_the_totals(tmp_path_factory: Any, some: list[reference.Frame]) -> None:
+    path = write_pcap(tmp_path_factory.getbasetemp() / "made.pcap", some)
+    report = engine.classify(path).to_dict()
+    for name in ("packets", "wire_bytes"):
+        assert sum(row[name] for row in report["components"]) == report["totals"][name]
+    assert report["totals"]["packets"] == len(some)
+    assert report["totals"]["wire_bytes"] == sum(wire for _, wire, _ in some)
