@@ -45,6 +45,7 @@ PACKET = np.dtype(
         ("payload_at", "i8"),  # offset of the payload in the batch's buffer
         ("payload_captured", "i8"),  # payload bytes present in the buffer
         ("encap", "i8"),  # outer layers, 5 bits each, outermost in the highest used bits (ENCAPSULATIONS)
+        ("record", "i8"),  # number of the record in its capture, from 1 (set by the engine, not the decoder)
         ("src_mac", "i8"),  # of the innermost Ethernet header before the IP header; 0 if none
         ("dst_mac", "i8"),
         ("src0", "u4"),  # address words, most significant first; IPv4 in word 3
@@ -58,6 +59,7 @@ PACKET = np.dtype(
         ("seq", "u4"),  # TCP
         ("ack", "u4"),
         ("frag_id", "u4"),  # IP identification
+        ("capture", "i4"),  # index of the capture (set by the engine)
         ("proto", "i4"),  # IP protocol, or LINK_PROTO + code
         ("vlan", "i4"),  # innermost VLAN id, NO_VLAN without a tag
         ("frag_offset", "i4"),  # bytes; with frag_more both 0 when not a fragment
@@ -79,40 +81,35 @@ PACKET = np.dtype(
 
 FLOW = np.dtype(
     [
-        # key (side A is whoever sent the first packet seen)
-        ("a0", "u4"), ("a1", "u4"), ("a2", "u4"), ("a3", "u4"),
+        # touched by every packet: the first three cache lines
+        ("a0", "u4"), ("a1", "u4"), ("a2", "u4"), ("a3", "u4"),  # key; side A sent the first packet seen
         ("b0", "u4"), ("b1", "u4"), ("b2", "u4"), ("b3", "u4"),
         ("proto", "i4"),
         ("a_port", "u2"), ("b_port", "u2"),
         ("version", "u1"),
-        # TCP, order-free so that parts of a capture merge
         ("a_flags", "u1"), ("b_flags", "u1"),  # OR of the TCP flags of all packets
         ("seen", "u1"),  # SEEN_* bits
+        ("a_ttl", "u1"), ("b_ttl", "u1"),  # lowest seen
+        ("a_sniffed", "u1"), ("b_sniffed", "u1"),  # payload packets handed over so far
+        ("first_ns", "i8"), ("last_ns", "i8"),
+        ("bin_ns", "i8"), ("bin_a_wire", "i8"), ("bin_b_wire", "i8"), ("bin_packets", "i8"),  # the bin being filled
+        ("captured", "i8"),
+        ("a_packets", "i8"), ("a_wire", "i8"), ("a_ip", "i8"), ("a_payload", "i8"),
+        ("b_packets", "i8"), ("b_wire", "i8"), ("b_ip", "i8"), ("b_payload", "i8"),
+        # touched now and then; all of it order-free, so that parts of a capture merge
+        ("syn_ns", "i8"), ("synack_ns", "i8"),  # first SYN, first SYN-ACK; 0 = none
         ("a_isn", "u4"), ("b_isn", "u4"),
         ("a_syns", "u4"), ("b_syns", "u4"),  # SYN without ACK
         ("a_synacks", "u4"), ("b_synacks", "u4"),
-        # where it was seen first
-        ("vlan", "i4"),
-        ("capture", "i4"),
-        ("encap", "i8"),
-        ("first_record", "i8"),  # number of the record in its capture, from 1
-        ("first_ns", "i8"), ("last_ns", "i8"),
-        # the bin being filled
-        ("bin_ns", "i8"), ("bin_a_wire", "i8"), ("bin_b_wire", "i8"), ("bin_packets", "i8"),
-        # sums
-        ("a_packets", "i8"), ("b_packets", "i8"),
-        ("a_wire", "i8"), ("b_wire", "i8"),
-        ("a_ip", "i8"), ("b_ip", "i8"),
-        ("a_payload", "i8"), ("b_payload", "i8"),
-        ("captured", "i8"),
-        ("a_mac", "i8"), ("b_mac", "i8"),
-        ("syn_ns", "i8"), ("synack_ns", "i8"),  # first SYN, first SYN-ACK; 0 = none
-        ("evidence", "i8"),  # bits set by the payload sniffer (evidence.sniff)
-        ("previous", "i4"),  # earlier flow of the same five-tuple, -1 = none
         ("fragments", "u4"),
         ("stopped", "u4"),  # packets whose decoding ended early
-        ("a_ttl", "u1"), ("b_ttl", "u1"),  # lowest seen
-        ("a_sniffed", "u1"), ("b_sniffed", "u1"),  # payload packets looked at so far
+        ("evidence", "i8"),  # bits set by payload parsers
+        ("encap", "i8"),  # of the first packet, like the next five
+        ("first_record", "i8"),  # number of the record in its capture, from 1
+        ("a_mac", "i8"), ("b_mac", "i8"),
+        ("vlan", "i4"),
+        ("capture", "i4"),
+        ("previous", "i4"),  # earlier flow of the same five-tuple, -1 = none
     ],
     align=True,
 )  # fmt: skip
@@ -186,6 +183,15 @@ class Column:
     kind: str  # "int", "float", "str", "time" (ns since the epoch), "category", "list", "map"
     unit: str
     meaning: str
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a value may be missing (null in JSON, empty in CSV, NA in a DataFrame)."""
+        return self.name in NULLABLE
+
+
+NULLABLE = frozenset({"vlan", "ttl", "first_record", "skipped_because"})
+"""Names of columns whose values may be missing, in every table."""
 
 
 def _table(*rows: tuple[str, str, str, str]) -> tuple[Column, ...]:
@@ -267,7 +273,7 @@ MULTICAST = _table(
     ("packets", "int", "packets", ""),
     ("wire_bytes", "int", "bytes", ""),
     ("mean_bps", "float", "bit/s", ""),
-    ("ttl", "int", "", "lowest TTL seen"),
+    ("ttl", "int", "", "lowest TTL seen, null when none was"),
     ("first_ns", "time", "ns", ""),
     ("last_ns", "time", "ns", ""),
 )

@@ -1,0 +1,208 @@
+"""Originator, responder and TCP state: from tally rows to the flow table.
+
+In: FLOW rows and the ports that services listen on. Out: `FlowTable` (flows with IP, in order of their first packet)
+and `LinkTable` (frames without IP). Next: `classifier.matching`.
+
+Who is the originator, first that applies: the sender of a SYN; who a SYN-ACK went to; whoever sends to a group;
+the side opposite a port that exactly one side has and that a service listens on; for TCP without a handshake the
+side opposite an endpoint with two or more remote endpoints, then the side opposite the lower port outside every
+ephemeral range; else the sender of the first packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.columns import (
+    LINK_PROTO,
+    SEEN_A_ACK,
+    SEEN_B_ACK,
+    SEEN_UNRESOLVED,
+    TCP_FIN,
+    TCP_RST,
+)
+from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, is_group
+
+Array = npt.NDArray[Any]
+
+_TCP, _UDP = 6, 17
+
+
+def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable, LinkTable]:
+    """Tables of finished FLOW rows.
+
+    `listening`: per transport ("tcp", "udp") 65,536 bools, true where a service is known to listen.
+    """
+    with_ip = np.flatnonzero(rows["proto"] < LINK_PROTO)
+    order = with_ip[np.lexsort((rows["first_record"][with_ip], rows["capture"][with_ip], rows["first_ns"][with_ip]))]
+    links = np.flatnonzero(rows["proto"] >= LINK_PROTO)
+    links = links[np.argsort(rows["proto"][links], kind="stable")]
+    f = rows[order]
+    turned, basis = _direction(f, listening)
+    state = _tcp_state(f, turned)
+    a_addr = np.stack([f["a0"], f["a1"], f["a2"], f["a3"]], axis=1)
+    b_addr = np.stack([f["b0"], f["b1"], f["b2"], f["b3"]], axis=1)
+
+    def orig(name: str) -> Array:
+        return np.where(turned, f[f"b_{name}"], f[f"a_{name}"])
+
+    def resp(name: str) -> Array:
+        return np.where(turned, f[f"a_{name}"], f[f"b_{name}"])
+
+    flows = FlowTable(
+        version=f["version"].copy(),
+        proto=f["proto"].copy(),
+        orig_addr=np.where(turned[:, None], b_addr, a_addr),
+        resp_addr=np.where(turned[:, None], a_addr, b_addr),
+        orig_port=orig("port"),
+        resp_port=resp("port"),
+        direction_basis=basis,
+        tcp_state=state,
+        vlan=f["vlan"].copy(),
+        encap=f["encap"].copy(),
+        first_ns=f["first_ns"].copy(),
+        last_ns=f["last_ns"].copy(),
+        orig_packets=orig("packets"),
+        resp_packets=resp("packets"),
+        orig_wire=orig("wire"),
+        resp_wire=resp("wire"),
+        orig_ip=orig("ip"),
+        resp_ip=resp("ip"),
+        orig_payload=orig("payload"),
+        resp_payload=resp("payload"),
+        captured=f["captured"].copy(),
+        orig_mac=orig("mac"),
+        resp_mac=resp("mac"),
+        orig_ttl=orig("ttl"),
+        resp_ttl=resp("ttl"),
+        orig_syns=orig("syns"),
+        resp_syns=resp("syns"),
+        orig_synacks=orig("synacks"),
+        resp_synacks=resp("synacks"),
+        orig_flags=orig("flags"),
+        resp_flags=resp("flags"),
+        syn_ns=f["syn_ns"].copy(),
+        synack_ns=f["synack_ns"].copy(),
+        fragments=f["fragments"].copy(),
+        stopped=f["stopped"].copy(),
+        unresolved=(f["seen"] & SEEN_UNRESOLVED) != 0,
+        evidence=f["evidence"].copy(),
+        capture=f["capture"].copy(),
+        first_record=f["first_record"].copy(),
+        row=order.astype("i4"),
+    )
+    frames = rows[links]
+    table = LinkTable(
+        code=frames["proto"] - LINK_PROTO,
+        packets=frames["a_packets"] + frames["b_packets"],
+        wire=frames["a_wire"] + frames["b_wire"],
+        captured=frames["captured"].copy(),
+        stopped=frames["stopped"].copy(),
+        first_ns=frames["first_ns"].copy(),
+        last_ns=frames["last_ns"].copy(),
+        row=links.astype("i4"),
+    )
+    return flows, table
+
+
+def _direction(f: Array, listening: Mapping[str, Array]) -> tuple[Array, Array]:
+    """`(turned, basis)`: whether side B is the originator, and on what that rests (index into DIRECTION_BASES)."""
+    n = len(f)
+    turned = np.zeros(n, bool)
+    basis = np.full(n, DIRECTION_BASES.index("first_packet"), "u1")
+    open_ = np.ones(n, bool)
+
+    def decide(mask: Array, b_is_originator: Array, name: str) -> None:
+        chosen = open_ & mask
+        turned[chosen] = b_is_originator[chosen] if isinstance(b_is_originator, np.ndarray) else b_is_originator
+        basis[chosen] = DIRECTION_BASES.index(name)
+        open_[chosen] = False
+
+    tcp, udp = f["proto"] == _TCP, f["proto"] == _UDP
+    a_syn, b_syn = f["a_syns"] > 0, f["b_syns"] > 0
+    decide(tcp & (a_syn != b_syn), b_syn, "syn")
+    decide(tcp & a_syn & b_syn, np.zeros(n, bool), "syn")  # simultaneous open: the first packet
+    a_synack, b_synack = f["a_synacks"] > 0, f["b_synacks"] > 0
+    decide(tcp & (a_synack != b_synack), a_synack, "syn_ack")
+
+    a_group = is_group(np.stack([f["a0"], f["a1"], f["a2"], f["a3"]], axis=1), f["version"])
+    b_group = is_group(np.stack([f["b0"], f["b1"], f["b2"], f["b3"]], axis=1), f["version"])
+    decide(b_group & ~a_group, np.zeros(n, bool), "group")
+
+    for mask, transport in ((tcp, "tcp"), (udp, "udp")):
+        a_listens, b_listens = listening[transport][f["a_port"]], listening[transport][f["b_port"]]
+        decide(mask & (a_listens != b_listens), a_listens, "service_port")
+
+    left = np.flatnonzero(open_ & tcp)
+    if len(left):
+        a_fan, b_fan = _fan_in(f[left])
+        some = np.zeros(n, bool)
+        b_first = np.zeros(n, bool)
+        some[left] = a_fan != b_fan
+        b_first[left] = a_fan
+        decide(some, b_first, "fan_in")
+        a_port, b_port = f["a_port"], f["b_port"]
+        lower = np.minimum(a_port, b_port)
+        apart = (a_port != b_port) & ~_ephemeral(lower)
+        decide(tcp & apart, a_port < b_port, "port_order")
+    return turned, basis
+
+
+def _ephemeral(port: Array) -> Array:
+    """Inside some default ephemeral range: Windows 2000/2003 1024-5000, Linux 32768-60999, IANA 49152-65535."""
+    return ((port >= 1024) & (port <= 5000)) | (port >= 32768)
+
+
+def _fan_in(f: Array) -> tuple[Array, Array]:
+    """For each row: whether endpoint A, and endpoint B, met two or more distinct remote endpoints."""
+    ends = np.zeros(2 * len(f), [("w0", "u4"), ("w1", "u4"), ("w2", "u4"), ("w3", "u4"), ("port", "u4")])
+    for k in range(4):
+        ends[f"w{k}"][: len(f)] = f[f"a{k}"]
+        ends[f"w{k}"][len(f) :] = f[f"b{k}"]
+    ends["port"][: len(f)] = f["a_port"]
+    ends["port"][len(f) :] = f["b_port"]
+    ids = np.unique(ends, return_inverse=True)[1].astype("i8")
+    a, b = ids[: len(f)], ids[len(f) :]
+    top = int(ids.max()) + 1
+    pairs = np.unique(np.concatenate([a * top + b, b * top + a]))
+    many = np.bincount(pairs // top, minlength=top) >= 2
+    return many[a], many[b]
+
+
+def _tcp_state(f: Array, turned: Array) -> Array:
+    """Index into TCP_STATES per row."""
+
+    def orig(name: str) -> Array:
+        return np.where(turned, f[f"b_{name}"], f[f"a_{name}"])
+
+    def resp(name: str) -> Array:
+        return np.where(turned, f[f"a_{name}"], f[f"b_{name}"])
+
+    seen = f["seen"]
+    orig_ack = np.where(turned, seen & SEEN_B_ACK, seen & SEEN_A_ACK) != 0
+    syn = orig("syns") > 0
+    synack = resp("synacks") > 0
+    fins = ((orig("flags") & TCP_FIN) != 0).astype("u1") + ((resp("flags") & TCP_FIN) != 0)
+    orig_rst, resp_rst = (orig("flags") & TCP_RST) != 0, (resp("flags") & TCP_RST) != 0
+    reset = orig_rst | resp_rst
+    open_ = (syn | synack) & orig_ack  # an ACK of the originator proves the SYN-ACK, seen or not
+    names = [
+        ("", f["proto"] != _TCP),
+        ("closed", open_ & (fins == 2)),
+        ("reset", open_ & reset),
+        ("half_closed", open_ & (fins == 1)),
+        ("established", open_),
+        ("reset", synack & reset),
+        ("syn_ack_only", synack),
+        ("refused", syn & resp_rst),
+        ("attempt", syn),
+        ("midstream_closed", fins == 2),
+        ("midstream_reset", reset),
+    ]
+    return np.select(
+        [mask for _, mask in names], [TCP_STATES.index(name) for name, _ in names], TCP_STATES.index("midstream")
+    ).astype("u1")

@@ -1,0 +1,534 @@
+"""The flow kernel: packets in, flow rows and time bins out.
+
+In: a batch of PACKET rows in reading order. Out: updated FLOW and BIN rows, the batch's evidence candidates and,
+when asked, which flow each record went to. The arrays belong to `flows.tally.Tally`, which makes room before each
+batch: a kernel never allocates. Later fragments get their ports from `flows.fragments`.
+
+The flow table is an open-addressing hash table: `slots[h]` holds `hash << 32 | row + 1`, 0 when free. The hash is
+symmetrical, so both directions of a five-tuple meet in one row; side A is whoever sent the first packet.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from classifier.columns import (
+    LINK_PROTO,
+    SEEN_A_ACK,
+    SEEN_A_DATA,
+    SEEN_B_ACK,
+    SEEN_B_DATA,
+    SEEN_UNRESOLVED,
+    TCP_ACK,
+    TCP_RST,
+    TCP_SYN,
+)
+from classifier.flows.fragments import forget_oldest, free_held, hold_packet, lookup_first, remember_first
+from classifier.flows.state import (
+    BIN_WIDTH,
+    BINS,
+    CANDIDATES,
+    CANDIDATES_CAP,
+    CANDIDATES_LEFT,
+    CANDIDATES_PER_SIDE,
+    FLOWS,
+    FLOWS_CAP,
+    KIND_IGMP,
+    KIND_MLD,
+    KIND_SSRP,
+    LOG_ON,
+    LOGGED,
+    OVERFLOW,
+)
+from classifier.jit import MASK32, i64, kernel
+
+_TCP = 6
+_UDP = 17
+_IGMP = 2
+_ICMPV6 = 58
+_SSRP_PORT = 1434
+
+
+@kernel
+def mix(value: int, word: int) -> int:
+    """One round of a 32-bit multiplicative hash."""
+    value = ((value ^ word) * 0x2C1B3C6D) & MASK32
+    return value ^ (value >> 15)
+
+
+@kernel
+def flow_hash(packets: Any, i: int) -> int:
+    """31-bit hash of a packet's five-tuple, the same for both directions."""
+    p = packets[i]
+    source = mix(
+        mix(mix(mix(mix(0x9E3779B1, i64(p["src_port"])), i64(p["src3"])), i64(p["src2"])), i64(p["src1"])),
+        i64(p["src0"]),
+    )
+    target = mix(
+        mix(mix(mix(mix(0x9E3779B1, i64(p["dst_port"])), i64(p["dst3"])), i64(p["dst2"])), i64(p["dst1"])),
+        i64(p["dst0"]),
+    )
+    both = (source + target) & MASK32
+    return mix(mix(both, 0x5BD1E995), i64(p["proto"]) + 1) & 0x7FFFFFFF
+
+
+@kernel
+def flow_side(flows: Any, row: int, packets: Any, i: int) -> int:
+    """0: the packet was sent by side A of the row, 1: by side B, -1: another five-tuple."""
+    f = flows[row]
+    p = packets[i]
+    if f["proto"] != p["proto"] or f["version"] != p["version"]:
+        return -1
+    if (
+        f["a3"] == p["src3"]
+        and f["b3"] == p["dst3"]
+        and f["a_port"] == p["src_port"]
+        and f["b_port"] == p["dst_port"]
+        and f["a2"] == p["src2"]
+        and f["b2"] == p["dst2"]
+        and f["a1"] == p["src1"]
+        and f["b1"] == p["dst1"]
+        and f["a0"] == p["src0"]
+        and f["b0"] == p["dst0"]
+    ):
+        return 0
+    if (
+        f["a3"] == p["dst3"]
+        and f["b3"] == p["src3"]
+        and f["a_port"] == p["dst_port"]
+        and f["b_port"] == p["src_port"]
+        and f["a2"] == p["dst2"]
+        and f["b2"] == p["src2"]
+        and f["a1"] == p["dst1"]
+        and f["b1"] == p["src1"]
+        and f["a0"] == p["dst0"]
+        and f["b0"] == p["src0"]
+    ):
+        return 1
+    return -1
+
+
+@kernel
+def is_reuse(flows: Any, row: int, side: int, seq: int) -> bool:
+    """Whether a SYN without ACK opens a new connection on a five-tuple that is already known.
+
+    The same initial sequence number is a retransmission, another one a new connection; a SYN after
+    segments of an unknown start, of either side, is new as well (but not one that its own SYN-ACK
+    overtook).
+    """
+    f = flows[row]
+    if side == 0:
+        numbered = i64(f["a_syns"]) + i64(f["a_synacks"]) > 0
+        same = f["a_isn"] == seq
+        sent = i64(f["a_packets"])
+        stale = i64(f["b_synacks"]) == 0 and i64(f["b_packets"]) > i64(f["b_syns"])
+    else:
+        numbered = i64(f["b_syns"]) + i64(f["b_synacks"]) > 0
+        same = f["b_isn"] == seq
+        sent = i64(f["b_packets"])
+        stale = i64(f["a_synacks"]) == 0 and i64(f["a_packets"]) > i64(f["a_syns"])
+    if numbered:
+        return not same
+    return sent > 0 or stale
+
+
+@kernel
+def start_flow(flows: Any, row: int, packets: Any, i: int, previous: int) -> None:
+    """Fill a fresh (zeroed) flow row from its first packet; the counting comes after."""
+    f = flows[row]
+    p = packets[i]
+    f["a0"] = p["src0"]
+    f["a1"] = p["src1"]
+    f["a2"] = p["src2"]
+    f["a3"] = p["src3"]
+    f["b0"] = p["dst0"]
+    f["b1"] = p["dst1"]
+    f["b2"] = p["dst2"]
+    f["b3"] = p["dst3"]
+    f["proto"] = p["proto"]
+    f["version"] = p["version"]
+    f["a_port"] = p["src_port"]
+    f["b_port"] = p["dst_port"]
+    f["vlan"] = p["vlan"]
+    f["encap"] = p["encap"]
+    f["capture"] = p["capture"]
+    f["first_record"] = p["record"]
+    f["first_ns"] = p["ts_ns"]
+    f["last_ns"] = p["ts_ns"]
+    f["bin_ns"] = p["ts_ns"]  # no bin open: bin_packets is 0
+    f["previous"] = previous
+
+
+@kernel
+def find_flow(flows: Any, slots: Any, state: Any, packets: Any, i: int, h: int) -> int:
+    """Row and side of a packet's flow, as `row * 2 + side`; makes the row when there is none. `h` is its hash.
+
+    Beyond the cap on rows, packets of new flows share one row per protocol (the cap is reported).
+    """
+    mask = len(slots) - 1
+    at = h & mask
+    previous = -1
+    while True:
+        entry = i64(slots[at])
+        if entry == 0:
+            break
+        if (entry >> 32) == h:
+            row = (entry & MASK32) - 1
+            side = flow_side(flows, row, packets, i)
+            if side >= 0:
+                p = packets[i]
+                if p["proto"] == _TCP and (i64(p["tcp_flags"]) & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN:
+                    if is_reuse(flows, row, side, i64(p["seq"])):
+                        previous = row
+                        break
+                return row * 2 + side
+        at = (at + 1) & mask
+    if i64(state[FLOWS]) >= i64(state[FLOWS_CAP]):
+        p = packets[i]
+        if previous >= 0:
+            return previous * 2 + flow_side(flows, previous, packets, i)
+        if not is_overflow_key(packets, i):
+            state[OVERFLOW] += 1
+            p["src0"] = 0
+            p["src1"] = 0
+            p["src2"] = 0
+            p["src3"] = 0
+            p["dst0"] = 0
+            p["dst1"] = 0
+            p["dst2"] = 0
+            p["dst3"] = 0
+            p["src_port"] = 0
+            p["dst_port"] = 0
+            return -1  # look again, under the shared key
+    row = i64(state[FLOWS])
+    state[FLOWS] = row + 1
+    start_flow(flows, row, packets, i, previous)
+    slots[at] = (h << 32) | (row + 1)
+    return row * 2
+
+
+@kernel
+def is_overflow_key(packets: Any, i: int) -> bool:
+    """Whether a packet has no addresses and ports: a frame without IP, or one beyond the cap on flows."""
+    p = packets[i]
+    return (
+        p["src_port"] == 0
+        and p["dst_port"] == 0
+        and p["src3"] == 0
+        and p["dst3"] == 0
+        and p["src0"] == 0
+        and p["dst0"] == 0
+        and p["src1"] == 0
+        and p["dst1"] == 0
+        and p["src2"] == 0
+        and p["dst2"] == 0
+    )
+
+
+@kernel
+def close_bin(flows: Any, row: int, bins: Any, state: Any) -> None:
+    """Append the row's open time bin to the log."""
+    f = flows[row]
+    if f["bin_packets"] == 0:
+        return
+    at = i64(state[BINS])
+    state[BINS] = at + 1
+    b = bins[at]
+    b["bin_ns"] = f["bin_ns"]
+    b["a_wire"] = f["bin_a_wire"]
+    b["b_wire"] = f["bin_b_wire"]
+    b["packets"] = f["bin_packets"]
+    b["flow"] = row
+    f["bin_packets"] = 0
+    f["bin_a_wire"] = 0
+    f["bin_b_wire"] = 0
+
+
+@kernel
+def account(flows: Any, slots: Any, bins: Any, log: Any, state: Any, packets: Any, i: int, h: int) -> int:
+    """Count one packet in its flow; returns `row * 2 + side`. Needs room for one flow and one bin."""
+    where = find_flow(flows, slots, state, packets, i, h)
+    if where < 0:
+        where = find_flow(flows, slots, state, packets, i, flow_hash(packets, i))
+    row = where >> 1
+    f = flows[row]
+    p = packets[i]
+    ts = i64(p["ts_ns"])
+    wire = i64(p["wire"])
+    width = i64(state[BIN_WIDTH])
+    offset = ts - i64(f["bin_ns"])
+    if f["bin_packets"] == 0 or offset < 0 or offset >= width:
+        close_bin(flows, row, bins, state)
+        f["bin_ns"] = ts - ts % width
+    f["bin_packets"] += 1
+    if ts < f["first_ns"]:
+        f["first_ns"] = ts
+    if ts > f["last_ns"]:
+        f["last_ns"] = ts
+    f["captured"] += p["captured"]
+    if p["stop"] != 0:
+        f["stopped"] += 1
+    if p["frag_offset"] != 0 or p["frag_more"] != 0:
+        f["fragments"] += 1
+    if where & 1:
+        f["bin_b_wire"] += wire
+        f["b_packets"] += 1
+        f["b_wire"] += wire
+        f["b_ip"] += p["ip"]
+        f["b_payload"] += p["payload"]
+        if f["b_packets"] == 1:
+            f["b_mac"] = p["src_mac"]
+            f["b_ttl"] = p["ttl"]
+        elif p["ttl"] < f["b_ttl"]:
+            f["b_ttl"] = p["ttl"]
+    else:
+        f["bin_a_wire"] += wire
+        f["a_packets"] += 1
+        f["a_wire"] += wire
+        f["a_ip"] += p["ip"]
+        f["a_payload"] += p["payload"]
+        if f["a_packets"] == 1:
+            f["a_mac"] = p["src_mac"]
+            f["a_ttl"] = p["ttl"]
+        elif p["ttl"] < f["a_ttl"]:
+            f["a_ttl"] = p["ttl"]
+    if p["proto"] == _TCP and p["frag_offset"] == 0:
+        account_tcp(flows, row, where & 1, packets, i)
+    if state[LOG_ON] != 0:
+        at = i64(state[LOGGED])
+        state[LOGGED] = at + 1
+        log[at]["record"] = p["record"]
+        log[at]["capture"] = p["capture"]
+        log[at]["flow"] = row
+    return where
+
+
+@kernel
+def account_tcp(flows: Any, row: int, side: int, packets: Any, i: int) -> None:
+    """TCP state of one segment: sums, ors and firsts only, so that parts of a capture merge."""
+    f = flows[row]
+    p = packets[i]
+    flags = i64(p["tcp_flags"])
+    seen = i64(f["seen"])
+    plain_ack = (flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK
+    if side == 0:
+        f["a_flags"] = i64(f["a_flags"]) | flags
+        if plain_ack:
+            seen |= SEEN_A_ACK
+        if p["payload"] > 0:
+            seen |= SEEN_A_DATA
+    else:
+        f["b_flags"] = i64(f["b_flags"]) | flags
+        if plain_ack:
+            seen |= SEEN_B_ACK
+        if p["payload"] > 0:
+            seen |= SEEN_B_DATA
+    f["seen"] = seen
+    if flags & TCP_SYN:
+        if side == 0:
+            if i64(f["a_syns"]) + i64(f["a_synacks"]) == 0:
+                f["a_isn"] = p["seq"]
+        elif i64(f["b_syns"]) + i64(f["b_synacks"]) == 0:
+            f["b_isn"] = p["seq"]
+        if flags & TCP_ACK:
+            if side == 0:
+                f["a_synacks"] += 1
+            else:
+                f["b_synacks"] += 1
+            if f["synack_ns"] == 0:
+                f["synack_ns"] = p["ts_ns"]
+        else:
+            if side == 0:
+                f["a_syns"] += 1
+            else:
+                f["b_syns"] += 1
+            if f["syn_ns"] == 0:
+                f["syn_ns"] = p["ts_ns"]
+
+
+@kernel
+def candidate_kind(packets: Any, i: int) -> int:
+    """Which payload parser should look at a packet, 0 for none."""
+    p = packets[i]
+    proto = i64(p["proto"])
+    if p["payload_captured"] == 0 or p["frag_offset"] != 0:
+        return 0
+    if proto == _UDP:
+        if p["src_port"] == _SSRP_PORT or p["dst_port"] == _SSRP_PORT:
+            return KIND_SSRP
+        return 0
+    if proto == _IGMP:
+        return KIND_IGMP
+    if proto == _ICMPV6:
+        kind = i64(p["icmp_type"])
+        if kind == 130 or kind == 131 or kind == 132 or kind == 143:
+            return KIND_MLD
+    return 0
+
+
+@kernel
+def offer_candidate(flows: Any, where: int, state: Any, candidates: Any, kind: int, i: int) -> None:
+    """Hand a packet to the payload parsers, within the bounds per flow side and in all."""
+    f = flows[where >> 1]
+    sniffed = i64(f["b_sniffed"]) if where & 1 else i64(f["a_sniffed"])
+    if kind == KIND_SSRP:
+        if sniffed >= CANDIDATES_PER_SIDE:
+            return
+        if where & 1:
+            f["b_sniffed"] = sniffed + 1
+        else:
+            f["a_sniffed"] = sniffed + 1
+    if state[CANDIDATES_LEFT] <= 0:
+        return
+    state[CANDIDATES_LEFT] -= 1
+    at = i64(state[CANDIDATES])
+    if at >= len(candidates) or at >= CANDIDATES_CAP:
+        return
+    state[CANDIDATES] = at + 1
+    candidates[at]["packet"] = i
+    candidates[at]["kind"] = kind
+    candidates[at]["flow"] = where >> 1
+
+
+@kernel
+def release_held(
+    flows: Any,
+    slots: Any,
+    bins: Any,
+    log: Any,
+    state: Any,
+    table: Any,
+    held: Any,
+    links: Any,
+    entry: int,
+    resolved: int,
+) -> None:
+    """Count the packets that waited for the first fragment of `entry`, with its ports or (unresolved) without."""
+    e = table[entry]
+    at = i64(e["held"])
+    e["held"] = -1
+    while at >= 0:
+        following = i64(links[at])
+        if resolved != 0:
+            held[at]["src_port"] = e["src_port"]
+            held[at]["dst_port"] = e["dst_port"]
+        where = account(flows, slots, bins, log, state, held, at, flow_hash(held, at))
+        if resolved == 0:
+            flows[where >> 1]["seen"] = i64(flows[where >> 1]["seen"]) | SEEN_UNRESOLVED
+        free_held(links, state, at)
+        at = following
+
+
+@kernel
+def tally_batch(
+    packets: Any,
+    n: int,
+    flows: Any,
+    slots: Any,
+    bins: Any,
+    log: Any,
+    candidates: Any,
+    table: Any,
+    held: Any,
+    links: Any,
+    ahead: Any,
+    state: Any,
+) -> None:
+    """Count `packets[0:n]`. `flows`, `bins` and `log` have room for n rows plus all held packets."""
+    state[CANDIDATES] = 0
+    stride = len(ahead)
+    for i in range(n):
+        p = packets[i]
+        if stride > 0:
+            if i % stride == 0:
+                look_ahead(packets, i, min(i + stride, n), flows, slots, ahead)
+            h = i64(ahead[i % stride])
+        else:
+            h = flow_hash(packets, i)
+        entry = -1
+        if p["frag_offset"] != 0:
+            entry = lookup_first(table, packets, i)
+            if entry < 0:
+                entry = forget_oldest(table, packets, i)
+                release_held(flows, slots, bins, log, state, table, held, links, entry, 0)
+                remember_first(table, entry, packets, i, 0)
+            if table[entry]["known"] != 0:
+                p["src_port"] = table[entry]["src_port"]
+                p["dst_port"] = table[entry]["dst_port"]
+                h = flow_hash(packets, i)
+            elif hold_packet(table, held, links, state, entry, packets, i) >= 0:
+                continue
+            else:
+                where = account(flows, slots, bins, log, state, packets, i, h)
+                flows[where >> 1]["seen"] = i64(flows[where >> 1]["seen"]) | SEEN_UNRESOLVED
+                continue
+        elif p["frag_more"] != 0:
+            entry = lookup_first(table, packets, i)
+            if entry < 0:
+                entry = forget_oldest(table, packets, i)
+                release_held(flows, slots, bins, log, state, table, held, links, entry, 0)
+            remember_first(table, entry, packets, i, 1)
+        where = account(flows, slots, bins, log, state, packets, i, h)
+        if entry >= 0 and table[entry]["held"] >= 0:
+            release_held(flows, slots, bins, log, state, table, held, links, entry, 1)
+        if p["proto"] < LINK_PROTO:
+            kind = candidate_kind(packets, i)
+            if kind != 0:
+                offer_candidate(flows, where, state, candidates, kind, i)
+
+
+@kernel
+def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, ahead: Any) -> None:
+    """Hash `packets[start:stop]` and touch what they will need.
+
+    The loads of these loops do not wait for each other, so the memory fetches many at once: with 200,000 flows
+    the table lies outside the cache and each packet would otherwise wait for its slot, then for its row.
+    """
+    mask = len(slots) - 1
+    for i in range(start, stop):
+        h = flow_hash(packets, i)
+        ahead[i - start] = (i64(slots[h & mask]) & MASK32) << 32 | h
+    for i in range(start, stop):
+        value = i64(ahead[i - start])
+        row = (value >> 32) - 1
+        touched = 0
+        if row >= 0:
+            touched = i64(flows[row]["a3"]) + i64(flows[row]["bin_ns"]) + i64(flows[row]["b_packets"])
+        ahead[i - start] = value & 0x7FFFFFFF | (touched & 1) << 40
+    for i in range(start, stop):
+        ahead[i - start] = i64(ahead[i - start]) & 0x7FFFFFFF
+
+
+@kernel
+def flush_held(
+    flows: Any, slots: Any, bins: Any, log: Any, table: Any, held: Any, links: Any, state: Any, entries: Any
+) -> None:
+    """At the end: count what still waits for the first fragment of these `entries`."""
+    for k in range(len(entries)):
+        release_held(flows, slots, bins, log, state, table, held, links, i64(entries[k]), 0)
+
+
+@kernel
+def rehash(flows: Any, slots: Any, n: int) -> None:
+    """Enter rows 0..n-1 into an empty, larger slot array: later flows of a five-tuple in front."""
+    mask = len(slots) - 1
+    for row in range(n - 1, -1, -1):
+        h = row_hash(flows, row)
+        at = h & mask
+        while slots[at] != 0:
+            at = (at + 1) & mask
+        slots[at] = (h << 32) | (row + 1)
+
+
+@kernel
+def row_hash(flows: Any, row: int) -> int:
+    """`flow_hash` of a row's own key."""
+    f = flows[row]
+    source = mix(
+        mix(mix(mix(mix(0x9E3779B1, i64(f["a_port"])), i64(f["a3"])), i64(f["a2"])), i64(f["a1"])), i64(f["a0"])
+    )
+    target = mix(
+        mix(mix(mix(mix(0x9E3779B1, i64(f["b_port"])), i64(f["b3"])), i64(f["b2"])), i64(f["b1"])), i64(f["b0"])
+    )
+    both = (source + target) & MASK32
+    return mix(mix(both, 0x5BD1E995), i64(f["proto"]) + 1) & 0x7FFFFFFF

@@ -1,0 +1,56 @@
+"""Scalars of a tally: places in its `state` array (i8), and the small row types beside PACKET and FLOW."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classifier.columns import BATCH
+
+FLOWS = 0  # rows in use
+BINS = 1  # bins in the log
+BIN_WIDTH = 2  # ns
+FLOWS_CAP = 3  # most rows there may be
+OVERFLOW = 4  # packets whose own flow did not fit
+CANDIDATES = 5  # evidence candidates of this batch
+CANDIDATES_LEFT = 6  # how many more the whole capture may hand over
+LOG_ON = 7  # 1: note each record's flow
+LOGGED = 8
+HELD_FREE = 9  # head of the free list of held fragments, -1 = none
+HELD_USED = 10  # places of the pool ever used
+HELD_FULL = 11  # fragments that found the pool full
+STATE_SIZE = 16
+
+CANDIDATES_CAP = BATCH
+CANDIDATES_PER_SIDE = 8
+CANDIDATES_TOTAL = 200_000
+
+KIND_SSRP = 1
+KIND_IGMP = 2
+KIND_MLD = 3
+
+CANDIDATE = np.dtype([("packet", "i4"), ("kind", "i4"), ("flow", "i4")], align=True)
+LOGGED_RECORD = np.dtype([("record", "i8"), ("capture", "i4"), ("flow", "i4")], align=True)
+
+FRAGMENT = np.dtype(
+    [
+        ("ts_ns", "i8"),
+        ("src0", "u4"), ("src1", "u4"), ("src2", "u4"), ("src3", "u4"),
+        ("dst0", "u4"), ("dst1", "u4"), ("dst2", "u4"), ("dst3", "u4"),
+        ("frag_id", "u4"),
+        ("proto", "i4"),
+        ("held", "i4"),  # first of the packets that wait, -1 = none
+        ("src_port", "u2"), ("dst_port", "u2"),
+        ("version", "u1"),
+        ("known", "u1"),  # 1: the first fragment was seen, its ports are here
+        ("used", "u1"),
+    ],
+    align=True,
+)  # fmt: skip
+"""One fragmented datagram: what its later fragments need of its first."""
+
+FRAGMENT_SETS = 4096
+FRAGMENT_WAYS = 4
+HELD_POOL = 16_384
+FRAGMENT_TIMEOUT_NS = 30_000_000_000
+"""Identifications repeat within seconds on a fast camera: a datagram's fragments are bound by time as well
+(RFC 1122 section 3.3.2 asks for a fixed timeout, RFC 8200 section 4.5 for 60 s; 30 s is ours)."""

@@ -1,0 +1,280 @@
+"""The tally: everything one pass over packets keeps.
+
+In: batches of PACKET rows in reading order (`update`). Out: `finish()`, the FLOW rows and the time bins. `merge`
+appends the tally of the part that follows, as if one pass had read both; any grouping of parts gives the same
+rows. Memory grows with flows and time bins that exist, never with packets; the flow table has a cap, and the
+bins coarsen (x10) when there are too many. Next: `flows.finish`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.columns import BATCH, BIN, FLOW, PACKET
+from classifier.flows import state as st
+from classifier.jit import speed
+
+Array = npt.NDArray[Any]
+
+SECOND_NS = 1_000_000_000
+MAX_FLOWS = 16_777_216
+MAX_BINS = 16_777_216
+"""Bins kept at most, 32 bytes each; beyond it they are joined, then made ten times as wide."""
+
+LOOK_AHEAD = 256
+"""Packets whose flow rows are fetched together (compiled only): 256 rows fit the second-level cache."""
+
+
+class Tally:
+    """Flow rows and time bins of the packets counted so far.
+
+    `bin_width_ns`: width of a time bin, ns. `max_flows`, `max_bins`: caps. `keep_log`: also note the flow of
+    each record (`log`, LOGGED_RECORD rows). Start with small arrays: an empty tally costs nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        compiled: bool,
+        bin_width_ns: int = SECOND_NS,
+        max_flows: int = MAX_FLOWS,
+        max_bins: int = MAX_BINS,
+        keep_log: bool = False,
+        room: int = BATCH,
+    ) -> None:
+        self.kernels = speed(compiled)
+        self.max_bins = max_bins
+        self.flows: Array = np.zeros(1024, FLOW)
+        self.slots: Array = np.zeros(4096, "i8")
+        self.bins: Array = np.zeros(2 * BATCH, BIN)
+        self.log: Array = np.zeros(room + st.HELD_POOL if keep_log else 1, st.LOGGED_RECORD)
+        self.candidates: Array = np.zeros(max(room, 1), st.CANDIDATE)
+        self.table: Array = np.zeros(st.FRAGMENT_SETS * st.FRAGMENT_WAYS, st.FRAGMENT)
+        self.table["held"] = -1
+        self.held: Array = np.zeros(256, PACKET)
+        self.links: Array = np.zeros(256, "i4")
+        self.ahead: Array = np.zeros(LOOK_AHEAD if compiled else 0, "i8")
+        self.state: Array = np.zeros(st.STATE_SIZE, "i8")
+        self.state[st.BIN_WIDTH] = bin_width_ns
+        self.state[st.FLOWS_CAP] = max_flows
+        self.state[st.CANDIDATES_LEFT] = st.CANDIDATES_TOTAL
+        self.state[st.LOG_ON] = int(keep_log)
+        self.state[st.HELD_FREE] = -1
+
+    @property
+    def n_flows(self) -> int:
+        """Rows in use."""
+        return int(self.state[st.FLOWS])
+
+    @property
+    def bin_width_ns(self) -> int:
+        """Width of a time bin now, ns."""
+        return int(self.state[st.BIN_WIDTH])
+
+    def update(self, packets: Array, n: int) -> Array:
+        """Count `packets[0:n]` (PACKET rows); returns the evidence candidates of this batch (CANDIDATE rows)."""
+        self._make_room(n)
+        if len(self.candidates) < n:
+            self.candidates = np.zeros(n, st.CANDIDATE)
+        self.kernels.tally_batch(
+            packets,
+            n,
+            self.flows,
+            self.slots,
+            self.bins,
+            self.log,
+            self.candidates,
+            self.table,
+            self.held,
+            self.links,
+            self.ahead,
+            self.state,
+        )
+        return self.candidates[: self.state[st.CANDIDATES]]
+
+    def take_log(self) -> Array:
+        """The records logged since the last call, with the row of their flow (LOGGED_RECORD rows)."""
+        part = self.log[: self.state[st.LOGGED]].copy()
+        self.state[st.LOGGED] = 0
+        return part
+
+    def _make_room(self, n: int) -> None:
+        """Room for n packets and everything that waits, before a kernel runs."""
+        waiting = int(self.state[st.HELD_USED])
+        if waiting + n > len(self.held) and len(self.held) < st.HELD_POOL:
+            size = min(st.HELD_POOL, max(2 * len(self.held), waiting + n))
+            self.held = _grown(self.held, size)
+            self.links = _grown(self.links, size)
+        need = n + min(waiting + n, len(self.held))
+        rows = self.n_flows + need
+        if rows > len(self.flows):
+            self.flows = _grown(self.flows, max(rows, 2 * len(self.flows)))
+        if 2 * rows > len(self.slots):
+            size = len(self.slots)
+            while 2 * rows > size:
+                size *= 4
+            self.slots = np.zeros(size, "i8")
+            self.kernels.rehash(self.flows, self.slots, self.n_flows)
+        bins = int(self.state[st.BINS]) + need
+        if bins > len(self.bins):
+            if bins > self.max_bins:
+                self._compact()
+                bins = int(self.state[st.BINS]) + need
+            if bins > len(self.bins):
+                self.bins = _grown(self.bins, max(bins, 2 * len(self.bins)))
+        if self.state[st.LOG_ON] and int(self.state[st.LOGGED]) + need > len(self.log):
+            self.log = _grown(self.log, int(self.state[st.LOGGED]) + need)
+
+    def _compact(self) -> None:
+        """Join bins; while too many remain, make them ten times as wide (their sums stay exact)."""
+        width = self.bin_width_ns
+        kept = join_bins(self.bins[: self.state[st.BINS]], width)
+        while len(kept) > self.max_bins // 2 and width < 86_400 * SECOND_NS:
+            width *= 10
+            kept = join_bins(kept, width)
+        self.state[st.BIN_WIDTH] = width
+        self.flows["bin_ns"] -= self.flows["bin_ns"] % width
+        self.bins[: len(kept)] = kept
+        self.state[st.BINS] = len(kept)
+
+    def merge(self, later: Tally) -> None:
+        """Take in the tally of the part that was read after this one. `later` is used up."""
+        width = max(self.bin_width_ns, later.bin_width_ns)
+        self._widen(width)
+        later._widen(width)
+        later._close_bins()
+        self._close_bins()
+        m = later.n_flows
+        self._make_room(m)
+        moved = np.zeros(max(m, 1), "i8")
+        self.kernels.merge_rows(self.flows, self.slots, self.state, later.flows, m, moved)
+        part = later.bins[: later.state[st.BINS]].copy()
+        where = moved[part["flow"]]
+        part["flow"] = where >> 1
+        turned = (where & 1).astype(bool)
+        part["a_wire"][turned], part["b_wire"][turned] = part["b_wire"][turned], part["a_wire"][turned]
+        count = int(self.state[st.BINS])
+        if count + len(part) > len(self.bins):
+            self.bins = _grown(self.bins, count + len(part))
+        self.bins[count : count + len(part)] = part
+        self.state[st.BINS] = count + len(part)
+        self.state[st.OVERFLOW] += later.state[st.OVERFLOW]
+        self.state[st.HELD_FULL] += later.state[st.HELD_FULL]
+        self.state[st.CANDIDATES_LEFT] = min(self.state[st.CANDIDATES_LEFT], later.state[st.CANDIDATES_LEFT])
+        self._merge_fragments(later)
+
+    def _merge_fragments(self, later: Tally) -> None:
+        """Packets that wait on either side find the first fragment that the other side saw; the rest go on waiting."""
+        waiting_here = self._take_waiting()
+        waiting_later = later._take_waiting()
+        known = later.table[(later.table["used"] == 1) & (later.table["known"] == 1)]
+        firsts = np.zeros(len(known), PACKET)
+        for name in (
+            "src0",
+            "src1",
+            "src2",
+            "src3",
+            "dst0",
+            "dst1",
+            "dst2",
+            "dst3",
+            "frag_id",
+            "proto",
+            "version",
+            "ts_ns",
+        ):
+            firsts[name] = known[name]
+        firsts["src_port"], firsts["dst_port"] = known["src_port"], known["dst_port"]
+        for i in np.argsort(firsts["ts_ns"], kind="stable"):
+            entry = self.kernels.lookup_first(self.table, firsts, int(i))
+            if entry < 0:
+                entry = self.kernels.forget_oldest(self.table, firsts, int(i))
+            self.kernels.remember_first(self.table, int(entry), firsts, int(i), 1)
+        again = np.concatenate([waiting_here, waiting_later])
+        for start in range(0, len(again), BATCH):
+            piece = again[start : start + BATCH]
+            self.update(piece, len(piece))
+
+    def _take_waiting(self) -> Array:
+        """Remove the packets that wait for a first fragment, in the order they came."""
+        found: list[Array] = []
+        for entry in np.flatnonzero((self.table["used"] == 1) & (self.table["held"] >= 0)):
+            at = int(self.table["held"][entry])
+            while at >= 0:
+                found.append(self.held[at : at + 1].copy())
+                at = int(self.links[at])
+        self.table["held"] = -1
+        self.state[st.HELD_FREE] = -1
+        self.state[st.HELD_USED] = 0
+        if not found:
+            return np.zeros(0, PACKET)
+        rows = np.concatenate(found)
+        return rows[np.lexsort((rows["record"], rows["capture"], rows["ts_ns"]))]
+
+    def _widen(self, width: int) -> None:
+        if width != self.bin_width_ns:
+            self._close_bins()
+            kept = join_bins(self.bins[: self.state[st.BINS]], width)
+            self.bins[: len(kept)] = kept
+            self.state[st.BINS] = len(kept)
+            self.state[st.BIN_WIDTH] = width
+
+    def _close_bins(self) -> None:
+        need = int(self.state[st.BINS]) + self.n_flows
+        if need > len(self.bins):
+            self.bins = _grown(self.bins, need)
+        rows = self.flows[: self.n_flows]
+        which = np.flatnonzero(rows["bin_packets"])
+        start = int(self.state[st.BINS])
+        out = self.bins[start : start + len(which)]
+        out["flow"] = which
+        for name, source in (
+            ("bin_ns", "bin_ns"),
+            ("a_wire", "bin_a_wire"),
+            ("b_wire", "bin_b_wire"),
+            ("packets", "bin_packets"),
+        ):
+            out[name] = rows[source][which]
+        for source in ("bin_a_wire", "bin_b_wire", "bin_packets"):
+            rows[source] = 0
+        self.state[st.BINS] = start + len(which)
+
+    def finish(self) -> tuple[Array, Array]:
+        """`(flows, bins)`: FLOW rows in order of creation, BIN rows sorted by (flow, bin_ns), one per pair."""
+        waiting = np.flatnonzero((self.table["used"] == 1) & (self.table["held"] >= 0))
+        if len(waiting):
+            self._make_room(0)
+            self.kernels.flush_held(
+                self.flows, self.slots, self.bins, self.log, self.table, self.held, self.links, self.state, waiting
+            )
+        self._close_bins()
+        if int(self.state[st.BINS]) > self.max_bins:
+            self._compact()
+        bins = join_bins(self.bins[: self.state[st.BINS]], self.bin_width_ns)
+        return self.flows[: self.n_flows], bins
+
+
+def join_bins(bins: Array, width: int) -> Array:
+    """BIN rows at a width of `width` ns: sorted by (flow, bin_ns), sums of equal pairs."""
+    if not len(bins):
+        return bins.copy()
+    start = bins["bin_ns"] - bins["bin_ns"] % width
+    flow = bins["flow"]
+    order = np.lexsort((start, flow))
+    start, flow = start[order], flow[order]
+    first = np.concatenate(([True], (start[1:] != start[:-1]) | (flow[1:] != flow[:-1])))
+    at = np.flatnonzero(first)
+    out = np.zeros(len(at), BIN)
+    out["bin_ns"], out["flow"] = start[at], flow[at]
+    for name in ("a_wire", "b_wire", "packets"):
+        out[name] = np.add.reduceat(bins[name][order], at)
+    return out
+
+
+def _grown(array: Array, size: int) -> Array:
+    bigger = np.zeros(size, array.dtype)
+    bigger[: len(array)] = array
+    return bigger
