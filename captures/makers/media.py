@@ -1,0 +1,168 @@
+"""RTP and RTCP (RFC 3550): H.264 (RFC 6184), JPEG (RFC 2435) and opaque streams with right numbers.
+
+In: a `Site`, endpoints, a label. Out: datagrams on the site and, in `site.streams`, what is true of each stream.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from .site import MS, US, Host, Label, S, Site
+
+SPS = bytes.fromhex("6742c016d900b03db011000003000100000300140f162e48")  # baseline, 704x480
+PPS = bytes.fromhex("68cb83cb20")
+KEY_SLICE = bytes.fromhex("6588840df2628000b6fc9c")  # how a key picture's slice begins
+SLICE = bytes.fromhex("419a381be0db903d09bcf4")  # how another picture's slice begins
+NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
+
+
+class RtpStream:
+    """One RTP stream from `src` to a host or group; RTCP goes one port up on both sides."""
+
+    def __init__(
+        self,
+        site: Site,
+        src: Host,
+        sport: int,
+        dst: Host | str,
+        dport: int,
+        label: Label,
+        *,
+        payload_type: int = 96,
+        clock_rate: int = 90_000,
+        largest: int = 1200,
+        ttl: int = 0,
+        lost: frozenset[int] = frozenset(),
+        first_sequence: int | None = None,
+    ) -> None:
+        self.site, self.src, self.sport, self.dst, self.dport, self.label = site, src, sport, dst, dport, label
+        self.payload_type, self.clock_rate, self.largest, self.ttl = payload_type, clock_rate, largest, ttl
+        self.ssrc = site.rng.getrandbits(32)
+        self.sequence = site.rng.getrandbits(15) if first_sequence is None else first_sequence
+        self.base = site.rng.getrandbits(32)
+        self.sent = self.octets = self.highest = 0
+        self.lost = lost  # which packets (from 0) never reached the point of capture
+        self.truth: dict[str, object] = {
+            "src": src.ip,
+            "src_port": sport,
+            "dst": dst.ip if isinstance(dst, Host) else dst,
+            "dst_port": dport,
+            "ssrc": self.ssrc,
+            "payload_type": payload_type,
+            "clock_rate": clock_rate,
+            "packets": 0,
+            "lost": 0,
+            "component": label.component,
+        }
+        site.streams.append(self.truth)
+
+    def stamp(self, at: int) -> int:
+        """The RTP timestamp of a picture taken at `at`."""
+        return (self.base + at * self.clock_rate // S) % 2**32
+
+    def packet(self, at: int, stamp: int, data: bytes, *, mark: bool) -> None:
+        """One RTP packet; those in `lost` are sent but not captured."""
+        header = struct.pack("!BBHII", 0x80, (128 if mark else 0) | self.payload_type, self.sequence, stamp, self.ssrc)
+        if self.sent in self.lost:
+            self.truth["lost"] = int(self.truth["lost"]) + 1  # type: ignore[call-overload]
+        else:
+            where = (self.src, self.sport, self.dst, self.dport)
+            self.site.udp(at, *where, header + data, self.label, ttl=self.ttl)
+            self.truth["packets"] = int(self.truth["packets"]) + 1  # type: ignore[call-overload]
+        self.highest = self.sequence
+        self.sequence = (self.sequence + 1) % 65536
+        self.sent += 1
+        self.octets += len(data)
+
+    def h264_picture(self, at: int, size: int, *, key: bool) -> int:
+        """One picture of about `size` bytes: parameter sets before a key one, fragmentation units above `largest`."""
+        stamp = self.stamp(at)
+        if key:
+            for unit in (SPS, PPS):
+                self.packet(at, stamp, unit, mark=False)
+                at += 20 * US
+        start = KEY_SLICE if key else SLICE
+        unit = start + self.site.rng.randbytes(max(0, size - len(start)))
+        if len(unit) <= self.largest:
+            self.packet(at, stamp, unit, mark=True)
+            return at
+        indicator, kind, rest = unit[0] & 0xE0 | 28, unit[0] & 31, unit[1:]
+        pieces = [rest[cut : cut + self.largest] for cut in range(0, len(rest), self.largest)]
+        for number, piece in enumerate(pieces):
+            last = number == len(pieces) - 1
+            bits = (128 if number == 0 else 0) | (64 if last else 0)
+            self.packet(at, stamp, bytes((indicator, bits | kind)) + piece, mark=last)
+            at += 110 * US
+        return at
+
+    def jpeg_picture(self, at: int, size: int, *, width: int = 352, height: int = 240) -> int:
+        """One JPEG picture (type 1, Q 60: tables by rule), in packets of `largest` bytes."""
+        stamp = self.stamp(at)
+        scan = self.site.rng.randbytes(size)
+        for offset in range(0, size, self.largest):
+            piece = scan[offset : offset + self.largest]
+            header = struct.pack("!IBBBB", offset, 1, 60, width // 8, height // 8)
+            self.packet(at, stamp, header + piece, mark=offset + self.largest >= size)
+            at += 130 * US
+        return at
+
+    def sender_report(self, at: int, cname: str) -> None:
+        """RTCP SR and SDES of the sender (compound packet)."""
+        now = self.site.start_ns + at
+        seconds, rest = divmod(now, S)
+        report = struct.pack(
+            "!BBHIIIIII",
+            0x80,
+            200,
+            6,
+            self.ssrc,
+            seconds + NTP_EPOCH,
+            (rest << 32) // S,
+            self.stamp(at),
+            self.sent,
+            self.octets,
+        )
+        item = b"\x01" + bytes([len(cname)]) + cname.encode()
+        item += bytes(4 - len(item) % 4)
+        report += struct.pack("!BBHI", 0x81, 202, 1 + len(item) // 4, self.ssrc) + item
+        where = (self.src, self.sport + 1, self.dst, self.dport + 1)
+        self.site.udp(at, *where, report, self.label, ttl=self.ttl)
+
+    def receiver_report(self, at: int, receiver_ssrc: int) -> None:
+        """RTCP RR of the receiving host, with the loss it has seen."""
+        assert isinstance(self.dst, Host)
+        lost = int(self.truth["lost"])  # type: ignore[call-overload]
+        report = struct.pack("!BBHIIIIIII", 0x81, 201, 7, receiver_ssrc, self.ssrc, lost, self.highest, 40, 0, 0)
+        item = b"\x01\x08receiver"
+        item += bytes(4 - len(item) % 4)
+        report += struct.pack("!BBHI", 0x81, 202, 1 + len(item) // 4, receiver_ssrc) + item
+        self.site.udp(at, self.dst, self.dport + 1, self.src, self.sport + 1, report, self.label)
+
+
+def film(
+    stream: RtpStream,
+    start: int,
+    end: int,
+    *,
+    pictures_per_second: float,
+    key_every: int,
+    key_bytes: int,
+    bytes_between: int,
+    cname: str = "",
+    report_every: int = 10 * S,
+    receiver: bool = False,
+) -> None:
+    """An H.264 stream from `start` to `end`; with `cname` also RTCP, with `receiver` also the receiver's reports."""
+    site = stream.site
+    step = int(S / pictures_per_second)
+    next_report = start + report_every // 2
+    receiver_ssrc = site.rng.getrandbits(32)
+    for number, at in enumerate(range(start, end, step)):
+        if cname and at >= next_report:
+            stream.sender_report(at - 2 * MS, cname)
+            if receiver:
+                stream.receiver_report(at - 1 * MS, receiver_ssrc)
+            next_report += report_every
+        key = number % key_every == 0
+        size = key_bytes if key else bytes_between
+        stream.h264_picture(at + site.later(0, 3 * MS), size * 3 // 4 + site.rng.getrandbits(16) % (size // 2), key=key)
