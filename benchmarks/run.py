@@ -145,7 +145,7 @@ def classify_command() -> list[str]:
     script = Path(sys.executable).with_name("classify")
     if script.exists():
         return [str(script)]
-    code = f"import sys; sys.path.insert(0, {str(HERE.parent)!r}); from classifier.cli import main; main()"
+    code = f"import sys; sys.path.insert(0, {str(HERE.parent)!r}); from classifier.cli import main; sys.exit(main())"
     return [sys.executable, "-c", code]
 
 

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Write the reference pages from what the program itself uses, so that they cannot be wrong.
+
+    python docs/generate.py            # writes docs/options.md, docs/columns.md, docs/signatures.md
+    python docs/generate.py --check    # writes nothing, exits with 1 when a page is out of date
+
+In: the command's options, `columns.TABLES`, the signature files. Out: Markdown. `tests/test_docs.py` runs the check.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import click  # noqa: E402
+
+from classifier import cli, columns  # noqa: E402
+from classifier.flows.table import DIRECTION_BASES, TCP_STATES  # noqa: E402
+from classifier.matching import Signature, load_signatures  # noqa: E402
+
+MADE = "<!-- made by docs/generate.py, do not edit -->\n"
+
+
+def cell(text: object) -> str:
+    """Text that cannot end a table cell."""
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table."""
+    head = list(head)
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(cell(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def option_rows(command: click.Command) -> list[tuple[str, str]]:
+    """Every option of a command: how it is written, and its help."""
+    rows = []
+    for parameter in command.params:
+        if not isinstance(parameter, click.Option) or parameter.hidden:
+            continue
+        names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+        if isinstance(parameter.type, click.Choice):
+            value = f" `{'|'.join(map(str, parameter.type.choices))}`" if len(parameter.type.choices) < 6 else " NAME"
+        elif parameter.is_flag or parameter.count:
+            value = ""
+        else:
+            value = f" {parameter.metavar or parameter.type.name.upper()}"
+        rows.append((names + value, parameter.help or ""))
+    return rows
+
+
+def commands(command: click.Command, words: str) -> Iterable[tuple[str, click.Command]]:
+    """A command and all its verbs, with the words that call them."""
+    yield words, command
+    for name, verb in sorted(getattr(command, "commands", {}).items()):
+        yield from commands(verb, f"{words} {name}")
+
+
+def paragraphs(text: str) -> str:
+    """A docstring as Markdown: paragraphs unwrapped, those that click keeps as they are as code."""
+    parts = []
+    for part in click.formatting.inspect_cleandoc(text).split("\n\n") if text else []:
+        if part.startswith("\b"):
+            parts.append("```\n" + part.removeprefix("\b").strip("\n") + "\n```")
+        else:
+            parts.append(" ".join(part.split()))
+    return "\n\n".join(parts)
+
+
+def options() -> str:
+    """The command line."""
+    parts = [MADE, "# Options\n"]
+    for words, command in commands(cli.classify, cli.PROGRAM):
+        if words != cli.PROGRAM:
+            parts.append(f"## {words}\n")
+        arguments = " ".join(
+            p.make_metavar(click.Context(command)) for p in command.params if p.param_type_name == "argument"
+        )
+        parts.append(f"`{' '.join(f'{words} {arguments}'.split())}`\n")
+        parts.append(paragraphs(command.help or "") + "\n")
+        rows = option_rows(command)
+        if rows:
+            parts.append(table(("option", "meaning"), rows))
+        if words == cli.PROGRAM:
+            parts.append(f"## Examples\n\n```\n{cli.EXAMPLES}\n```\n")
+            parts.append(f"## Exit codes\n\n```\n{cli.EXIT_CODES}\n```\n")
+    return "\n".join(parts)
+
+
+def column_page() -> str:
+    """The public tables."""
+    parts = [
+        MADE,
+        "# Columns\n",
+        "Times are nanoseconds since 1970-01-01 UTC in JSON and CSV, `datetime64[ns, UTC]` in DataFrames. Names carry "
+        "their unit: `_ns`, `_bytes`, `_bps` (bits per second). *Wire bytes* are original frame lengths; *IP bytes* "
+        "the total length of the innermost IP packet; *payload bytes* what follows the transport header.\n",
+    ]
+    for name, rows in columns.TABLES.items():
+        parts.append(f"## {name}\n")
+        parts.append(
+            table(("column", "kind", "unit", "meaning"), ((f"`{c.name}`", c.kind, c.unit, c.meaning) for c in rows))
+        )
+    parts.append("## Values\n")
+    parts.append("`direction_basis`, strongest first: " + ", ".join(f"`{word}`" for word in DIRECTION_BASES) + ".\n")
+    parts.append("`tcp_state`: " + ", ".join(f"`{word}`" for word in TCP_STATES if word) + ".\n")
+    names = ", ".join(f"`{word}`" for word in columns.ENCAPSULATIONS if word)
+    parts.append(f"`encapsulation` joins these by `+`, outermost first: {names}.\n")
+    return "\n".join(parts)
+
+
+def support_text(signature: Signature) -> str:
+    """What must hold elsewhere in the capture."""
+    return "; or ".join(
+        f"{support.end} is {' or '.join(hold.text() for hold in support.holds)}" for support in signature.support
+    )
+
+
+def signature_page() -> str:
+    """Everything that can be recognised, and where it stands."""
+    known = load_signatures()
+    parts = [
+        MADE,
+        "# Signatures\n",
+        "What `classify` recognises, from the files in `signatures/`. A *generic* port is used by other programs too and "
+        "owns nothing without support. `classify signatures show ID` prints one with all its notes.\n",
+    ]
+    for product in known.products:
+        mine = [s for s in known.signatures if s.product == product.id]
+        if not mine:
+            continue
+        parts.append(f"## {product.name}\n")
+        parts.append(
+            table(
+                ("id", "name", "where", "listens", "port can be changed", "required", "generic", "needs"),
+                (
+                    (
+                        f"`{s.id}`",
+                        s.name,
+                        s.where(),
+                        s.listens,
+                        s.changeable,
+                        s.required,
+                        "yes" if s.generic else "no",
+                        support_text(s),
+                    )
+                    for s in mine
+                ),
+            )
+        )
+        for s in mine:
+            parts.append(f"### {s.id}\n")
+            if s.direction:
+                parts.append(f"Direction: {cell(s.direction)}\n")
+            if s.carries:
+                parts.append(f"Carries: {cell(s.carries)}\n")
+            for item in s.excludes:
+                what = " ".join(filter(None, (item.transport, item.ports.text(), item.payload)))
+                parts.append(f"Not when {cell(what)}: {cell(item.reason)}\n")
+            for source in s.sources:
+                quote = f": “{cell(source.quote)}”" if source.quote else ""
+                section = f", section {source.section}" if source.section else ""
+                title = known.product(s.product)
+                document = (title.documents.get(source.document, {}) if title else {}).get("title", source.document)
+                parts.append(f"> {cell(document)}{section}{quote}\n")
+    parts.append("## Everything else\n")
+    parts.append(
+        table(
+            ("id", "service", "tcp", "udp", "groups", "needs the role"),
+            (
+                (
+                    f"`{s.component}`",
+                    s.label,
+                    ", ".join(map(str, s.tcp)),
+                    ", ".join(map(str, s.udp)),
+                    ", ".join(s.groups),
+                    "yes" if s.needs_role else "",
+                )
+                for s in known.services
+            ),
+        )
+    )
+    return "\n".join(parts)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "options.md": options,
+    "columns.md": column_page,
+    "signatures.md": signature_page,
+}
+
+
+def stale() -> list[str]:
+    """Names of the pages that are not what they should be."""
+    return [
+        name
+        for name, make in PAGES.items()
+        if not (HERE / name).exists() or (HERE / name).read_text(encoding="utf-8") != make()
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    old = stale()
+    if "--check" in arguments:
+        if old:
+            print(f"out of date: {', '.join(old)}; run python docs/generate.py", file=sys.stderr)
+        return bool(old)
+    for name in old:
+        (HERE / name).write_text(PAGES[name](), encoding="utf-8")
+        print(f"wrote docs/{name}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
