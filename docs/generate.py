@@ -128,8 +128,8 @@ def signature_page() -> str:
     parts = [
         MADE,
         "# Signatures\n",
-        "What `classify` recognises, from the files in `signatures/`. A *generic* port is used by other programs too and "
-        "owns nothing without support. `classify signatures show ID` prints one with all its notes.\n",
+        "What `classify` recognises, from the files in `signatures/`. A *generic* port is used by other programs too "
+        "and owns nothing without support. `classify signatures show ID` prints one with all its notes.\n",
     ]
     for product in known.products:
         mine = [s for s in known.signatures if s.product == product.id]
