@@ -1,0 +1,403 @@
+"""The command `classify`: options and exit codes, nothing else.
+
+In: the command line. Out: the report on stdout or in a file, messages and progress on stderr, an exit code.
+The work is done by `classifier.engine`, the showing by `classifier.render`; both are imported only when a capture
+is read, so that `--help` and completion stay quick (no numpy, numba, pandas, rich here).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from classifier.errors import CaptureError, SignatureError
+
+if TYPE_CHECKING:
+    from classifier.report import Report
+
+EXIT_OK = 0
+EXIT_FINDING = 1
+EXIT_USAGE = 2
+EXIT_UNREADABLE = 3
+EXIT_DAMAGED = 4
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+PROGRAM = "classify"
+COMPLETE_VARIABLE = "_CLASSIFY_COMPLETE"
+TRACEBACK_VARIABLE = "CLASSIFIER_TRACEBACK"
+
+# columns.TABLES has the same names; it is not imported because it needs numpy (a test compares them)
+SECTIONS = (
+    "components", "flows", "hosts", "streams", "multicast", "findings", "timeline", "protocols", "quality",
+    "unclassified", "candidates", "learned",
+)  # fmt: skip
+FORMATS = ("table", "json", "csv")
+SUFFIXES = {".json": "json", ".csv": "csv", ".txt": "table"}
+SHELLS = ("bash", "zsh", "fish")
+
+EXAMPLES = """\
+  classify site.pcapng                      the answer on one screen
+  classify monday/                          a folder of rotated captures, as one
+  classify site.pcap.gz --section flows     every flow, with its label and why
+  classify site.pcapng -o site.json         the whole report, for programs
+  classify site.pcapng -o hosts.csv --section hosts
+  tcpdump -i eth0 -w - | classify -         live; Ctrl-C ends it and prints the report
+  classify signatures list                  what can be recognised"""
+
+EXIT_CODES = """\
+  0    done
+  1    a finding at or above --fail-on
+  2    wrong option, signature file or output file
+  3    a capture could not be read at all (the others are reported)
+  4    read, but a capture is damaged or cut off
+  130  ended by Ctrl-C; what was read until then is reported"""
+
+
+class VerbCommand(click.Command):
+    """A command whose first argument may be a verb, unless there is a file of that name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.commands: dict[str, click.Command] = {}
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of the verb when the first argument is one, else our own."""
+        if args and args[0] in self.commands and not Path(args[0]).is_file():
+            return self.commands[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line for captures, one for the verbs."""
+        formatter.write_usage(ctx.command_path, "FILE... [OPTIONS]")
+        formatter.write_usage(ctx.command_path, f"{'|'.join(self.commands)} ...", prefix="       ")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs, examples, exit codes."""
+        with formatter.section("Commands (unless a file has that name)"):
+            formatter.write_dl([(name, command.get_short_help_str(100)) for name, command in self.commands.items()])
+        formatter.write(f"\nExamples:\n{EXAMPLES}\n\nExit codes:\n{EXIT_CODES}\n")
+
+
+def _complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """Files, as the shell completes them; verbs only where no file begins like that."""
+    from click.shell_completion import CompletionItem
+
+    command = ctx.command
+    verbs = [name for name in getattr(command, "commands", ()) if incomplete and name.startswith(incomplete)]
+    if verbs and not ctx.params.get("files") and not any(Path().glob(f"{incomplete}*")):
+        return [CompletionItem(name) for name in verbs]
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    click.echo(f"{PROGRAM} {_version()}")
+    ctx.exit()
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("vms-classifier")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+@click.command(
+    PROGRAM,
+    cls=VerbCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.argument("files", nargs=-1, metavar="FILE...", shell_complete=_complete_files)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Form of the output: a table for people (default), json (one document), csv (one table).",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    metavar="PATH",
+    help="Write to PATH instead of standard output; its suffix (.json, .csv, .txt) chooses the form.",
+)
+@click.option(
+    "--section",
+    "sections",
+    type=click.Choice(SECTIONS),
+    multiple=True,
+    metavar="NAME",
+    help=f"Show this part in full; may be repeated. One of: {', '.join(SECTIONS)}.",
+)
+@click.option(
+    "--signatures",
+    "signature_files",
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    metavar="FILE",
+    help="Also use this signature file (TOML): a product of your own, or a site's moved ports; may be repeated.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(("error", "warning")),
+    help="Exit with 1 when a finding of this severity or worse was made.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks on standard error, only errors.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
+@click.pass_context
+def classify(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    form: str | None,
+    output: str | None,
+    sections: tuple[str, ...],
+    signature_files: tuple[str, ...],
+    fail_on: str | None,
+    quiet: bool,
+) -> int:
+    """Tell which components of a video-management system (Digifort, Pelco Digital Sentry) are in a packet capture,
+    who plays which role, and how much bandwidth each takes.
+
+    FILE is a capture (pcap or pcapng, also compressed by gzip, zstd or lz4), a folder of captures, or - for standard
+    input. Several are read as one capture, in time order.
+    """
+    if not files:
+        raise click.UsageError("no FILE given: name a capture, or - for standard input", ctx)
+    if output == "-":
+        output = None
+    form = _chosen_form(form, output, sections, ctx)
+    _check_input(files, ctx)
+    if output is not None:
+        _check_output(output, files, ctx)
+    try:
+        report, unreadable = _read(files, signature_files, quiet)
+    except SignatureError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    for message in unreadable:
+        complain(message)
+    if report is None:
+        return EXIT_UNREADABLE
+    if not quiet and (form != "table" or output is not None or sections):
+        _remark_damage(report)
+    _write(report, form, output, sections)
+    if _interrupted(report):
+        return EXIT_INTERRUPTED
+    if unreadable:
+        return EXIT_UNREADABLE
+    if fail_on is not None and _has_finding(report, fail_on):
+        return EXIT_FINDING
+    return EXIT_OK if report.complete else EXIT_DAMAGED
+
+
+def _chosen_form(form: str | None, output: str | None, sections: tuple[str, ...], ctx: click.Context) -> str:
+    """The output's form, from --format or the suffix of --output."""
+    if form is None and output is not None:
+        form = SUFFIXES.get(Path(output).suffix.lower())
+        if form is None:
+            known = ", ".join(SUFFIXES)
+            raise click.UsageError(f"cannot tell the form of {output!r}: use one of {known}, or --format", ctx)
+    if form == "csv" and len(sections) > 1:
+        raise click.UsageError("csv holds one table: name one --section", ctx)
+    return form or "table"
+
+
+def _check_input(files: tuple[str, ...], ctx: click.Context) -> None:
+    if "-" not in files:
+        return
+    if files.count("-") > 1:
+        raise click.UsageError("standard input (-) can be read only once", ctx)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise click.UsageError("standard input is a terminal: pipe a capture into it (tcpdump -w - | classify -)", ctx)
+
+
+def _check_output(output: str, files: tuple[str, ...], ctx: click.Context) -> None:
+    """Before hours of reading: can the output be written, and is it not the capture itself?"""
+    target = Path(output)
+    for name in files:
+        if name != "-" and target.exists() and Path(name).exists() and target.samefile(name):
+            raise click.UsageError(f"--output {output!r} is the capture itself", ctx)
+    if not target.parent.is_dir():
+        raise click.UsageError(f"--output {output!r}: there is no folder {str(target.parent)!r}", ctx)
+    if not os.access(target.parent, os.W_OK):
+        raise click.UsageError(f"--output {output!r}: no permission to write there", ctx)
+
+
+def _read(files: Sequence[str], signatures: Sequence[str], quiet: bool) -> tuple[Report | None, list[str]]:
+    """The report of what could be read, and a sentence per file that could not."""
+    from classifier import engine, jit
+    from classifier.progress import Progress
+
+    wanted = list(files)
+    unreadable: list[str] = []
+    progress = Progress(sys.stderr, enabled=False if quiet else None)
+
+    def remark(message: str) -> None:
+        progress.close()
+        complain(message)
+
+    jit.on_compile(None if quiet else remark)
+    while wanted:
+        try:
+            return engine.classify(wanted, signatures=signatures, progress=progress), unreadable
+        except CaptureError as error:
+            unreadable.append(str(error))
+            if error.path not in wanted:
+                break
+            wanted = [name for name in wanted if name != error.path]
+        finally:
+            progress.close()
+    return None, unreadable
+
+
+def _remark_damage(report: Report) -> None:
+    """Name every damaged capture on stderr, when the overview does not."""
+    for info in report.captures:
+        for problem in info.problems[:3]:
+            place = f"record {problem.record}, byte {problem.offset}: " if problem.record > 0 else ""
+            complain(f"{info.path}: {place}{problem.message}")
+        if len(info.problems) > 3:
+            complain(f"{info.path}: and {len(info.problems) - 3} more problems")
+
+
+def _write(report: Report, form: str, output: str | None, sections: tuple[str, ...]) -> None:
+    if form == "json":
+        from classifier.render import json
+
+        data = json.render(report, sections)
+    elif form == "csv":
+        from classifier.render import csv
+
+        data = csv.render(report, sections[0] if sections else "components")
+    else:
+        from classifier.render import text
+
+        if output is None:
+            _print_text(report, sections)
+            return
+        data = text.render(report, sections).encode("utf-8", "backslashreplace")
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        from classifier.render import write_output
+
+        try:
+            write_output(output, data)
+        except OSError as error:
+            raise click.UsageError(f"--output {output!r}: {error.strerror or error}") from None
+
+
+def _print_text(report: Report, sections: tuple[str, ...]) -> None:
+    import shutil
+
+    from classifier.progress import is_terminal
+    from classifier.render import text
+
+    out = sys.stdout
+    encoding = out.encoding or "ascii"
+    terminal = is_terminal(out)
+    width = shutil.get_terminal_size((text.WIDTH, 40)).columns if terminal else text.WIDTH
+    shown = text.render(report, sections, width=width, colour=terminal and _colours(), encoding=encoding)
+    out.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+    out.flush()
+
+
+def _colours() -> bool:
+    """Whether a terminal is to be coloured (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _interrupted(report: Report) -> bool:
+    return any(problem.code == "interrupted" for info in report.captures for problem in info.problems)
+
+
+def _has_finding(report: Report, fail_on: str) -> bool:
+    severe = ("error",) if fail_on == "error" else ("error", "warning")
+    return any(row["status"] == "fired" and row["severity"] in severe for row in report.rows("findings"))
+
+
+def complain(message: str) -> None:
+    """One line on stderr, safe to show."""
+    from classifier.render.escape import printable
+
+    click.echo(f"{PROGRAM}: {printable(message)}", err=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (default: the process's arguments) and return its exit code; never raises."""
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        _forget_stdout()
+        return EXIT_BROKEN_PIPE
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            import traceback
+
+            traceback.print_exc()
+            return EXIT_BUG
+        complain(
+            f"stopped by an error of its own ({type(error).__name__}: {error}). Please report it, with the output of "
+            f"the same command under {TRACEBACK_VARIABLE}=1."
+        )
+        return EXIT_BUG
+
+
+def _run(arguments: list[str]) -> int:
+    instruction = os.environ.get(COMPLETE_VARIABLE)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(classify, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+    try:
+        with classify.make_context(PROGRAM, arguments) as ctx:
+            code = ctx.command.invoke(ctx)
+    except click.exceptions.Exit as leave:
+        code = leave.exit_code
+    except click.ClickException as error:
+        _show_usage_error(error)
+        code = EXIT_USAGE
+    sys.stdout.flush()
+    return int(code or 0)
+
+
+def _show_usage_error(error: click.ClickException) -> None:
+    complain(error.format_message())
+    ctx = getattr(error, "ctx", None)
+    if ctx is not None:
+        click.echo(f"Try '{ctx.command_path} --help'.", err=True)
+
+
+def _forget_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush stays quiet too."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _add_verbs() -> None:
+    from classifier import verbs
+
+    for command in (verbs.signatures, verbs.completion):
+        assert command.name is not None
+        classify.commands[command.name] = command
+
+
+_add_verbs()

@@ -1,0 +1,418 @@
+"""The overview: what an engineer sees first, on 40 lines of 100 columns.
+
+In: a Report. Out: text. Top to bottom: the capture, what could not be read, the components by product, findings,
+hosts by role, what is unclassified, what else there is to ask for. Every block says how many of its rows it left
+out and how to see them. Lines are shared out by importance (`_share_lines`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from classifier.render import units
+from classifier.render.escape import middle, printable
+from classifier.render.text import make_console
+
+if TYPE_CHECKING:
+    from classifier.report import Report
+
+HEIGHT = 38
+"""Lines of the overview: 40 less the command's own line and the next prompt."""
+
+LABEL = 14
+"""Columns of the block titles on the left."""
+
+TREND = 12
+VMS_PRODUCTS = ("digifort", "digital_sentry")
+PRODUCT_NAMES = {
+    "digifort": "Digifort",
+    "digital_sentry": "Digital Sentry",
+    "other": "Other services",
+    "network": "Network protocols",
+    "unclassified": "Unclassified",
+}
+GRADE_STYLES = {"confirmed": "green", "probable": "yellow"}
+SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+Row = dict[str, Any]
+
+
+def render(report: Report, *, width: int, colour: bool, unicode: bool = True) -> str:
+    """The overview as text, at most `HEIGHT` lines when every line fits `width`."""
+    view = _Overview(report, max(60, width), unicode)
+    console = make_console(width=max(60, width), colour=colour)
+    for line in view.lines():
+        console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+class _Overview:
+    def __init__(self, report: Report, width: int, unicode: bool) -> None:
+        self.report = report
+        self.width = width
+        self.unicode = unicode
+        self.totals: Row = report.totals
+        self.groups = _by_product(report.rows("components"))
+        self.products = [p for p in self.groups if p not in ("other", "network", "unclassified")]
+
+    def lines(self) -> list[Any]:
+        """Renderables, one or more lines each."""
+        problems = self._problems()
+        findings = self._findings()
+        hosts = self._hosts()
+        unclassified = self._unclassified()
+        head = self._head()
+        more = self._more()
+        sentence = self._sentence()
+        wanted = {"problems": len(problems), "findings": len(findings), "hosts": len(hosts)}
+        wanted["unclassified"] = len(unclassified)
+        own = [len(self.groups[p]) for p in self.products]
+        wanted["components"] = sum(own)
+        for product in ("other", "network"):
+            wanted[product] = len(self.groups.get(product, ()))
+        blocks = [problems, findings, hosts, unclassified, more]
+        fixed = len(head) + len(sentence) + len(self.groups) + len(more) + sum(1 for block in blocks if block)
+        fixed += 2 if self.groups else 0  # the table's heading and the blank line before it
+        given = _share_lines(HEIGHT - fixed, wanted)
+
+        lines: list[Any] = [*head]
+        lines += self._block("PROBLEMS", problems, given["problems"], "problem", "--format json", "bold red")
+        lines += sentence
+        if self.groups:
+            lines += ["", self._component_table(given)]
+        lines += self._block("FINDINGS", findings, given["findings"], "finding", "--section findings")
+        lines += self._block("HOSTS", hosts, given["hosts"], "role", "--section hosts")
+        lines += self._block("UNCLASSIFIED", unclassified, given["unclassified"], "endpoint", "--section unclassified")
+        lines += self._block("ALSO", more, len(more), "", "")
+        return lines
+
+    # -- the capture
+
+    def _head(self) -> list[Text]:
+        totals, captures = self.totals, self.report.captures
+        duration = totals["duration_ns"]
+        seconds = duration / 1e9 or 1.0
+        facts = [units.counted(totals["packets"], "packet")]
+        if totals["packets"]:
+            facts.insert(0, units.span(duration))
+            facts.append(units.size(totals["wire_bytes"]))
+            facts.append(f"mean {units.rate(totals['wire_bytes'] * 8 / seconds)}")
+        form = _form(captures)
+        tail = "  " + " · ".join([form, *facts] if form else facts)
+        if len(captures) == 1:
+            name = printable(_path(captures[0].path))
+        else:
+            name = f"{len(captures)} captures, {printable(_path(captures[0].path))} to " + printable(
+                _path(captures[-1].path)
+            )
+        room = self.width - len(tail)
+        lines = []
+        if room < min(len(name), 24):  # a long path or a long form: a line of its own
+            lines.append(Text(middle(name, self.width), "bold"))
+            lines.append(Text(tail.strip()))
+        else:
+            lines.append(Text.assemble((middle(name, room), "bold"), tail))
+        if totals["first_ns"] is not None:
+            lines.append(Text(f"{units.period(totals['first_ns'], totals['last_ns'])} (all times UTC)", "dim"))
+        return lines
+
+    def _problems(self) -> list[Text]:
+        lines = []
+        several = len(self.report.captures) > 1
+        for info in self.report.captures:
+            name = printable(_path(info.path), 40) + ": " if several or info.path == "-" else ""
+            for problem in info.problems:
+                place = f"record {problem.record:,}, byte {problem.offset:,}: " if problem.record > 0 else ""
+                lines.append(Text.assemble((name + place, "bold"), printable(problem.message)))
+            if getattr(info, "dropped", 0):
+                lines.append(Text(f"{name}{units.counted(info.dropped, 'packet')} dropped by the capturing machine"))
+        return lines
+
+    def _sentence(self) -> list[Any]:
+        if not self.totals["packets"]:
+            return ["", Text("The capture holds no packets.", "bold")]
+        if any(product in self.groups for product in VMS_PRODUCTS):
+            return []
+        text = "No Digifort or Digital Sentry component seen."
+        near = [c for c in self.report.rows("candidates") if str(c["component"]).startswith(VMS_PRODUCTS)]
+        if near:
+            flows = units.counted(len({c["flow_id"] for c in near}), "flow")
+            text += f" {flows} on their ports, without support (candidates)."
+        return ["", Text(text, "bold")]
+
+    # -- components
+
+    def _component_table(self, given: dict[str, int]) -> Table:
+        wide = self.width
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
+        name_width = 26 if wide < 104 else min(40, 26 + wide - 103)
+        columns: list[tuple[str, int, Any, str]] = [
+            ("COMPONENT", 0, _name_cell, "left"),
+            ("GRADE", 0, _grade_cell, "left"),
+            ("SHARE", 0, lambda r: Text(units.percent(r["share"])), "right"),
+            ("MEAN", 0, lambda r: Text(units.rate(r["mean_bps"])), "right"),
+            ("P95", 92, lambda r: _rate_cell(r, "p95_bps"), "right"),
+            ("PEAK (1 s)", 72, lambda r: _rate_cell(r, "peak_bps"), "right"),
+            ("BYTES", 116, lambda r: Text(units.size(r["wire_bytes"])), "right"),
+            ("PACKETS", 130, lambda r: Text(units.number(r["packets"])), "right"),
+            ("TREND", 98, self._trend_cell, "left"),
+        ]
+        shown = [c for c in columns if wide >= c[1]]
+        for heading, _, _, justify in shown:
+            table.add_column(
+                heading,
+                justify=justify,  # type: ignore[arg-type]
+                no_wrap=True,
+                overflow="ellipsis",
+                max_width=name_width if heading == "COMPONENT" else None,
+            )
+        left = given["components"]
+        for product, rows in self.groups.items():
+            if product in self.products:
+                take = min(len(rows), left)
+                left -= take
+            else:
+                take = min(len(rows), given.get(product, 0))
+            for row in self._group_rows(product, rows, take):
+                table.add_row(*(cell(row) for _, _, cell, _ in shown))
+        return table
+
+    def _group_rows(self, product: str, rows: list[Row], take: int) -> list[Row]:
+        """The product's own row, then its components as far as there is room."""
+        head: Row = {
+            "heading": product_name(product),
+            "product": product,
+            "share": sum(r["share"] for r in rows),
+            "mean_bps": sum(r["mean_bps"] for r in rows),
+            "wire_bytes": sum(r["wire_bytes"] for r in rows),
+            "packets": sum(r["packets"] for r in rows),
+            "ids": [r["id"] for r in rows],
+        }
+        if product == "unclassified" or (take < 2 and len(rows) > take):
+            names = ", ".join(printable(str(r["id"]).partition(".")[2]) for r in rows)
+            head["heading"] += f" ({names})" if len(head["heading"] + names) <= 23 else f" ({len(rows)})"
+            return [head]
+        shown = rows if take >= len(rows) else rows[: take - 1]
+        result = [head, *({**r, "ids": [r["id"]]} for r in shown)]
+        if len(shown) < len(rows):
+            rest = rows[len(shown) :]
+            result.append(
+                {
+                    "rest": len(rest),
+                    "product": product,
+                    "share": sum(r["share"] for r in rest),
+                    "mean_bps": sum(r["mean_bps"] for r in rest),
+                    "wire_bytes": sum(r["wire_bytes"] for r in rest),
+                    "packets": sum(r["packets"] for r in rest),
+                    "ids": [r["id"] for r in rest],
+                }
+            )
+        return result
+
+    def _trend_cell(self, row: Row) -> Text:
+        series = [self.report.trend(component, TREND) for component in row["ids"][:40]]
+        values = [sum(column) for column in zip(*series, strict=True)]
+        blocks = units.BLOCKS if self.unicode else units.ASCII_BLOCKS
+        return Text(units.sparkline(values, blocks=blocks), "cyan")
+
+    # -- the blocks below
+
+    def _block(
+        self, title: str, rows: Sequence[Any], given: int, noun: str, where: str, style: str = "bold"
+    ) -> list[Any]:
+        """A blank line, then the rows beside the title; the last line says how many are left out."""
+        if not rows:
+            return []
+        lines: list[Any] = [*rows]
+        if len(rows) > given:
+            kept = max(1, given - 1)
+            rest = Text(f"… {units.counted(len(rows) - kept, 'more ' + noun)} ({where})", "dim")
+            lines = [*rows[:kept], rest] if given > 1 else [Text.assemble(rows[0], "  ", rest)]
+        margins = [(f"{title:<{LABEL}}", style)] + [(" " * LABEL, "")] * (len(lines) - 1)
+        return ["", *(Text.assemble(margin, line) for margin, line in zip(margins, lines, strict=True))]
+
+    def _findings(self) -> list[Text]:
+        order = {"error": 0, "warning": 1, "info": 2}
+        fired = [f for f in self.report.rows("findings") if f["status"] == "fired"]
+        fired.sort(key=lambda f: order.get(str(f["severity"]), 3))
+        return [
+            Text.assemble(
+                (f"{f['severity']!s:<8}", SEVERITY_STYLES.get(str(f["severity"]), "")),
+                printable(f["title"]),
+                (f"  {printable(f['code'])}", "dim"),
+            )
+            for f in fired
+        ]
+
+    def _hosts(self) -> list[Text]:
+        """One line per role: who plays it, the busiest first."""
+        roles: dict[str, list[Row]] = {}
+        plain: list[Row] = []
+        for host in self.report.rows("hosts"):
+            for role in host["roles"]:
+                roles.setdefault(role, []).append(host)
+            if not host["roles"]:
+                plain.append(host)
+        ranked = sorted(roles.items(), key=lambda item: (not _is_vms(item[1]), -max(map(_traffic, item[1]))))
+        label_width = min(28, max([cell_len(printable(role)) for role in roles], default=0) + 2)
+        lines = []
+        for role, hosts in ranked:
+            label = printable(role, label_width - 2)
+            room = self.width - LABEL - label_width
+            names = _fit([printable(h["address"]) for h in sorted(hosts, key=_traffic, reverse=True)], room)
+            lines.append(Text.assemble((label + " " * (label_width - cell_len(label)), "bold"), names))
+        if plain:
+            count = units.counted(len(plain), "other host") if roles else units.counted(len(plain), "host")
+            busiest = max(plain, key=_traffic)
+            text = f"{count} without a role, busiest {printable(busiest['address'])} ({units.size(_traffic(busiest))})"
+            lines.append(Text(text))
+        return lines
+
+    def _unclassified(self) -> list[Text]:
+        rows = sorted(self.report.rows("unclassified"), key=lambda r: -r["wire_bytes"])
+        lines = []
+        for row in rows:
+            place = printable(_endpoint(row["address"], row["port"]))
+            what = f"{printable(row['protocol'])} {place}".strip()
+            line = Text(f"{what:<34} {units.size(row['wire_bytes']):>8}  {units.percent(row['share']):>7}")
+            line.append(f"  {units.counted(row['flows'], 'flow')}" if row["flows"] else "")
+            if row["hint"]:
+                line.append(f"  {printable(row['hint'])}", "dim")
+            lines.append(line)
+        return lines
+
+    def _more(self) -> list[Text]:
+        """What else the report knows, one line each."""
+        lines = []
+        learned = self.report.rows("learned")
+        if learned:
+            first = learned[0]
+            name = f" ({printable(first['instance'], 24)})" if first["instance"] else ""
+            text = f"Learned: {printable(first['component'])} at {printable(_endpoint(first['address'], first['port']))}{name}"
+            text += f", by {printable(first['by'])}"
+            lines.append(_pointer(text, len(learned) - 1, "learned"))
+        groups = self.report.rows("multicast")
+        if groups:
+            lines.append(_pointer(units.counted(len(groups), "multicast group"), 0, "multicast"))
+        candidates = self.report.rows("candidates")
+        if candidates:
+            flows = units.counted(len({c["flow_id"] for c in candidates}), "flow")
+            text = f"{flows} would fit a component by port alone, without support"
+            lines.append(_pointer(text, 0, "candidates"))
+        return lines
+
+
+# -- small helpers
+
+
+def product_name(product: str) -> str:
+    """What a product is called on the screen; a user's product by its own id."""
+    known = PRODUCT_NAMES.get(product)
+    return known if known else printable(product.replace("_", " ").title())
+
+
+def _by_product(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(str(row["product"]), []).append(row)
+    return groups
+
+
+def _name_cell(row: Row) -> Text:
+    if "heading" in row:
+        return Text(row["heading"], "bold")
+    if "rest" in row:
+        return Text(f"  … {row['rest']} more", "dim")
+    return Text("  " + printable(row["name"] or row["id"]))
+
+
+def _grade_cell(row: Row) -> Text:
+    grades: dict[str, Row] = {g: v for g, v in (row.get("grades") or {}).items() if v["packets"]}
+    if not grades:
+        return Text("")
+    if len(grades) == 1:
+        grade = next(iter(grades))
+        return Text(grade, GRADE_STYLES.get(grade, ""))
+    total = sum(v["wire_bytes"] for v in grades.values()) or 1
+    share = grades.get("confirmed", {"wire_bytes": 0})["wire_bytes"] / total
+    return Text(f"{min(99, max(1, round(share * 100)))} % conf.", "green")
+
+
+def _rate_cell(row: Row, column: str) -> Text:
+    return Text(units.rate(row[column]) if column in row else "")
+
+
+def _traffic(host: Row) -> int:
+    return int(host["sent_wire_bytes"] + host["received_wire_bytes"])
+
+
+def _is_vms(hosts: list[Row]) -> bool:
+    return any(host["products"] for host in hosts)
+
+
+def _endpoint(address: str, port: int) -> str:
+    if not port:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _fit(names: list[str], room: int) -> str:
+    """As many names as fit, and how many did not."""
+    text = ""
+    for index, name in enumerate(names):
+        longer = f"{text}, {name}" if text else name
+        rest = len(names) - index - 1
+        if text and len(longer) + (len(f" and {rest:,} more") if rest else 0) > room:
+            return f"{text} and {rest + 1:,} more"
+        text = longer
+    return text
+
+
+def _pointer(text: str, more: int, section: str) -> Text:
+    tail = f" and {more:,} more" if more else ""
+    return Text.assemble(f"{text}{tail} ", (f"--section {section}", "dim"))
+
+
+def _path(path: str) -> str:
+    return "standard input" if path == "-" else path
+
+
+def _form(captures: Sequence[Any]) -> str:
+    """`pcapng, gzip, Ethernet` of one capture; of several only what they share."""
+    if not captures:
+        return ""
+    parts = []
+    for value in (
+        {c.format for c in captures},
+        {c.compression for c in captures},
+        {", ".join(_link(name) for name in c.link_types) for c in captures},
+    ):
+        text = next(iter(value)) if len(value) == 1 else None
+        if text:
+            parts.append(printable(text, 30))
+    return " ".join(parts)
+
+
+def _link(name: str) -> str:
+    return {"ETHERNET": "Ethernet", "LINUX_SLL": "Linux cooked", "LINUX_SLL2": "Linux cooked v2"}.get(name, name)
+
+
+def _share_lines(budget: int, wanted: dict[str, int]) -> dict[str, int]:
+    """Hand out `budget` lines: a little to everyone in order of importance, then what is left in the same order."""
+    given = dict.fromkeys(wanted, 0)
+    stages = (
+        ("components", 8), ("findings", 2), ("problems", 2), ("hosts", 3), ("unclassified", 1),
+        ("components", 18), ("findings", 5), ("problems", 4), ("hosts", 6), ("unclassified", 3), ("other", 6),
+        ("components", 99), ("other", 10), ("hosts", 12), ("network", 8), ("findings", 9), ("problems", 8),
+        ("unclassified", 8), ("other", 99),
+    )  # fmt: skip
+    for key, upto in stages:
+        extra = max(0, min(upto, wanted[key]) - given[key], 0)
+        extra = min(extra, max(0, budget))
+        given[key] += extra
+        budget -= extra
+    return given

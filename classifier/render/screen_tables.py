@@ -1,0 +1,250 @@
+"""Whole tables as text: every row of a section, in columns an eye can follow.
+
+In: a Report and section names. Out: text, one line per row, as wide as it needs to be (a pager with `-S` scrolls).
+Columns are chosen and joined for reading (`orig` is address and port in one); JSON and CSV hold every column.
+Values are escaped, rows are not wrapped, so that `grep` works on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+
+from classifier.render import units
+from classifier.render.escape import printable
+
+if TYPE_CHECKING:
+    from classifier.report import Report
+
+Row = dict[str, Any]
+Layout = tuple[tuple[str, str, Callable[[Row], str]], ...]
+
+CELL_LIMIT = 80
+"""Longest text of one cell."""
+
+BOLD, DIM, RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+def render(report: Report, sections: Sequence[str], *, colour: bool = False) -> str:
+    """The sections in the order asked, each under its name and number of rows."""
+    return "\n".join(_section(report, section, colour) for section in sections)
+
+
+def _section(report: Report, section: str, colour: bool) -> str:
+    rows = report.rows(section)
+    title = f"{section.upper()}: {units.counted(len(rows), 'row') if rows else 'none'}"
+    lines = [f"{BOLD}{title}{RESET}" if colour else title]
+    if rows:
+        if section == "findings":
+            for row in rows:
+                lines += _finding(row)
+        else:
+            lines += _columns(rows, LAYOUTS.get(section) or _generic(section), colour)
+    return "\n".join(lines) + "\n"
+
+
+def _columns(rows: Sequence[Row], layout: Layout, colour: bool) -> list[str]:
+    table = []
+    for _, align, value in layout:
+        cells = [value(row) for row in rows]
+        heading = layout[len(table)][0]
+        width = max([len(heading), *(_width(cell) for cell in cells)])
+        pad = _pad_right if align == "left" else _pad_left
+        table.append([pad(cell, width) for cell in (heading, *cells)])
+    lines = ["  ".join(cells).rstrip() for cells in zip(*table, strict=True)]
+    if colour:
+        lines[0] = f"{DIM}{lines[0]}{RESET}"
+    return lines
+
+
+def _width(cell: str) -> int:
+    return len(cell) if cell.isascii() else cell_len(cell)
+
+
+def _pad_right(cell: str, width: int) -> str:
+    return cell + " " * (width - _width(cell))
+
+
+def _pad_left(cell: str, width: int) -> str:
+    return " " * (width - _width(cell)) + cell
+
+
+def _finding(row: Row) -> list[str]:
+    """A finding is a paragraph, not a table row: what, so what, what to do."""
+    if row["status"] == "skipped":
+        return [f"skipped   {printable(row['code'])}: {printable(row['skipped_because'])}"]
+    lines = [f"{row['severity']!s:<8}  {printable(row['code'])}  {printable(row['title'])}"]
+    for label, key in (("", "summary"), ("Remedy: ", "remedy"), ("Wireshark: ", "display_filter")):
+        if row[key]:
+            lines.append(f"          {label}{printable(row[key])}")
+    return lines
+
+
+# -- cells
+
+
+def _text(name: str) -> Callable[[Row], str]:
+    return lambda row: "" if row[name] is None else printable(row[name], CELL_LIMIT)
+
+
+def _count(name: str) -> Callable[[Row], str]:
+    return lambda row: units.number(row[name])
+
+
+def _size(name: str) -> Callable[[Row], str]:
+    return lambda row: units.size(row[name])
+
+
+def _rate(name: str) -> Callable[[Row], str]:
+    return lambda row: units.rate(row[name])
+
+
+def _share(row: Row) -> str:
+    return units.percent(row["share"])
+
+
+def _time(name: str, digits: int = 0) -> Callable[[Row], str]:
+    return lambda row: "" if row[name] is None else units.moment(row[name], digits=digits)
+
+
+def _list(name: str) -> Callable[[Row], str]:
+    return lambda row: printable(", ".join(str(item) for item in row[name]), CELL_LIMIT)
+
+
+def endpoint(address: Any, port: int) -> str:
+    """Address and port as one word; IPv6 in brackets when there is a port."""
+    address = printable(address)
+    if not port:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _endpoint(address: str, port: str) -> Callable[[Row], str]:
+    return lambda row: endpoint(row[address], row[port])
+
+
+def _sum(first: str, second: str, show: Callable[[int], str]) -> Callable[[Row], str]:
+    return lambda row: show(row[first] + row[second])
+
+
+def _grades(row: Row) -> str:
+    parts = [f"{grade} {units.counted(v['flows'], 'flow')}" for grade, v in row["grades"].items() if v["packets"]]
+    return ", ".join(parts)
+
+
+def _duration(row: Row) -> str:
+    if row["first_ns"] is None or row["last_ns"] is None:
+        return ""
+    return units.span(row["last_ns"] - row["first_ns"])
+
+
+LAYOUTS: dict[str, Layout] = {
+    "components": (
+        ("component", "left", _text("id")),
+        ("name", "left", _text("name")),
+        ("packets", "right", _count("packets")),
+        ("bytes", "right", _size("wire_bytes")),
+        ("flows", "right", _count("flows")),
+        ("share", "right", _share),
+        ("mean", "right", _rate("mean_bps")),
+        ("p95", "right", _rate("p95_bps")),
+        ("peak (1 s)", "right", _rate("peak_bps")),
+        ("first (UTC)", "left", _time("first_ns")),
+        ("lasted", "right", _duration),
+        ("grades", "left", _grades),
+    ),
+    "flows": (
+        ("flow", "right", _text("flow_id")),
+        ("protocol", "left", _text("protocol")),
+        ("originator", "left", _endpoint("orig_address", "orig_port")),
+        ("responder", "left", _endpoint("resp_address", "resp_port")),
+        ("component", "left", _text("component")),
+        ("grade", "left", _text("grade")),
+        ("packets", "right", _sum("orig_packets", "resp_packets", units.number)),
+        ("sent", "right", _size("orig_wire_bytes")),
+        ("answered", "right", _size("resp_wire_bytes")),
+        ("tcp state", "left", _text("tcp_state")),
+        ("first (UTC)", "left", _time("first_ns", 3)),
+        ("lasted", "right", _duration),
+        ("vlan", "right", _text("vlan")),
+        ("layers", "left", _text("encapsulation")),
+        ("evidence", "left", _list("evidence")),
+    ),
+    "hosts": (
+        ("address", "left", _text("address")),
+        ("roles", "left", _list("roles")),
+        ("sent", "right", _size("sent_wire_bytes")),
+        ("received", "right", _size("received_wire_bytes")),
+        ("packets", "right", _sum("sent_packets", "received_packets", units.number)),
+        ("flows", "right", _count("flows")),
+        ("peers", "right", _count("peers")),
+        ("macs", "left", _list("macs")),
+        ("first (UTC)", "left", _time("first_ns")),
+        ("last (UTC)", "left", _time("last_ns")),
+    ),
+    "multicast": (
+        ("group", "left", _endpoint("group", "port")),
+        ("protocol", "left", _text("protocol")),
+        ("component", "left", _text("component")),
+        ("senders", "left", _list("senders")),
+        ("members", "left", _list("members")),
+        ("packets", "right", _count("packets")),
+        ("bytes", "right", _size("wire_bytes")),
+        ("mean", "right", _rate("mean_bps")),
+        ("ttl", "right", _text("ttl")),
+        ("first (UTC)", "left", _time("first_ns")),
+        ("lasted", "right", _duration),
+    ),
+    "protocols": (
+        ("protocol", "left", _text("protocol")),
+        ("packets", "right", _count("packets")),
+        ("bytes", "right", _size("wire_bytes")),
+        ("flows", "right", _count("flows")),
+        ("share", "right", _share),
+    ),
+    "unclassified": (
+        ("protocol", "left", _text("protocol")),
+        ("responder", "left", _endpoint("address", "port")),
+        ("packets", "right", _count("packets")),
+        ("bytes", "right", _size("wire_bytes")),
+        ("flows", "right", _count("flows")),
+        ("share", "right", _share),
+        ("hint", "left", _text("hint")),
+    ),
+    "candidates": (
+        ("component", "left", _text("component")),
+        ("flow", "right", _text("flow_id")),
+        ("reason", "left", _text("reason")),
+    ),
+    "learned": (
+        ("component", "left", _text("component")),
+        ("endpoint", "left", _endpoint("address", "port")),
+        ("by", "left", _text("by")),
+        ("instance", "left", _text("instance")),
+        ("version", "left", _text("version")),
+        ("first (UTC)", "left", _time("first_ns", 3)),
+    ),
+    "timeline": (
+        ("time (UTC)", "left", _time("time_ns")),
+        ("component", "left", _text("component")),
+        ("packets", "right", _count("packets")),
+        ("bytes", "right", _size("wire_bytes")),
+    ),
+}
+
+
+def _generic(section: str) -> Layout:
+    """Every column of the section, for tables without a layout of their own."""
+    from classifier.columns import TABLES
+
+    layout: list[tuple[str, str, Callable[[Row], str]]] = []
+    for column in TABLES[section]:
+        if column.kind == "time":
+            layout.append((column.name.removesuffix("_ns") + " (UTC)", "left", _time(column.name, 3)))
+        elif column.kind == "list":
+            layout.append((column.name, "left", _list(column.name)))
+        else:
+            layout.append((column.name, "right" if column.kind in ("int", "float") else "left", _text(column.name)))
+    return tuple(layout)
