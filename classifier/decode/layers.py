@@ -14,65 +14,66 @@ from classifier.decode.protocols import LINK_CODES
 
 # --- kinds -----------------------------------------------------------------------------------------------------
 DONE = 0  # nothing more to decode
-STOPPED = 1  # value: stop reason
-NAMED = 2  # value: link protocol; the frame has no IP layer that we know
-ETHERTYPE = 3  # value: EtherType of what follows
-IP = 4  # version by its first nibble
-IPV4 = 5
-IPV6 = 6
-TRANSPORT = 7  # value: IP protocol number
-ETHERNET = 8
-VLAN = 9
-LLC = 10  # 802.2, also carries SNAP
-PPP = 11  # PPP protocol field, address and control bytes allowed before it
-CISCO_HDLC = 12
-HDLC = 13  # PPP in HDLC framing, or Cisco HDLC
-FRAME_RELAY = 14
-NULL_FAMILY = 15  # BSD loopback: address family in the byte order of the writer
-LOOP_FAMILY = 16  # the same, most significant byte first
-COOKED = 17  # Linux cooked v1
-COOKED2 = 18
-FDDI = 19
-WLAN = 20
-RADIOTAP = 21
-PRISM = 22
-AVS = 23
-PPI = 24
-NFLOG = 25
-PPPOE = 26
-MPLS = 27
-PW_ETHERNET = 28  # pseudowire: Ethernet with or without control word
-GRE = 29
-ERSPAN = 30  # value: 1, 2 or 3, the type
-VXLAN = 31
-VXLAN_GPE = 32
-GENEVE = 33
-GTPU = 34
-TZSP = 35
-PBB = 36
-EOIP = 37
-MACSEC = 38
-SNAP_OUI = 39
-SLIP = 40
-PFLOG = 41
-ENC = 42
-HSR = 43
-VNTAG = 44
-ETAG = 45
-ETHERIP = 46
-PPP_DIRECTION = 47
-ATM_LLC = 48
-SUNATM = 49
-WLAN_PADDED = 50
-MULTILINK_FRAME_RELAY = 51
-IPOIB = 52
-NSH = 53
-CISCO_METADATA = 54
-TRILL = 55
-LISP = 56
-WCCP = 57
-RAW_LINK = 58  # value: link type, from a header that names one (PPI, TZSP)
-HALTED = 59  # value: stop reason; the layers so far own the packet
+STOPPED = 1  # value: stop reason; this header was not whole, so the layers before it own the packet
+HALTED = 2  # value: stop reason; the layers up to and with this one own the packet
+NAMED = 3  # value: link protocol; the frame has no IP layer that we know
+ETHERTYPE = 4  # value: EtherType of what follows
+IP = 5  # version by its first nibble
+IPV4 = 6
+IPV6 = 7
+TRANSPORT = 8  # value: IP protocol number
+ETHERNET = 9
+VLAN = 10
+LLC = 11  # 802.2, also carries SNAP
+RAW_LINK = 12  # value: link type, from a header that names one (PPI, PKTAP)
+COOKED = 13  # Linux cooked v1
+COOKED2 = 14
+FDDI = 15
+TOKEN_RING = 16
+NULL_FAMILY = 17  # BSD loopback: address family in the byte order of the writer
+LOOP_FAMILY = 18  # the same, most significant byte first
+ENC = 19
+PFLOG = 20
+NFLOG = 21
+PKTAP = 22
+ERF = 23
+SKIP = 24  # value: bytes before an Ethernet header
+SWITCH_TAG = 25  # value: bytes of a switch's tag between the Ethernet addresses and the EtherType
+
+SERIAL = 32  # --- from here: serial lines
+PPP = 32  # PPP protocol field, address and control bytes allowed before it; value 1: inside another tunnel
+HDLC = 33  # PPP in HDLC framing, or Cisco HDLC
+FRAME_RELAY = 34
+MULTILINK_FRAME_RELAY = 35
+SLIP = 36
+PPP_DIRECTION = 37
+SUNATM = 38
+
+RADIO = 48  # --- from here: 802.11
+WLAN = 48  # value 1: header padded to four bytes
+RADIOTAP = 49
+PRISM = 50
+AVS = 51
+PPI = 52
+
+TUNNEL = 64  # --- from here: layers that carry frames or packets
+PPPOE = 64
+MPLS = 65
+PW_ETHERNET = 66  # pseudowire: Ethernet with or without control word
+GRE = 67  # value 1: in UDP
+ERSPAN = 68
+VXLAN = 69
+VXLAN_GPE = 70
+GENEVE = 71
+GTPU = 72
+TZSP = 73
+PBB = 74
+MACSEC = 75
+SHIM = 76  # value: bytes of a tag that ends with the next EtherType
+ETHERIP = 77
+NSH = 78
+TRILL = 79
+WCCP = 80
 
 # --- encapsulation codes ---------------------------------------------------------------------------------------
 E_NONE = 0
@@ -107,7 +108,7 @@ LINK_TYPES: dict[int, tuple[str, int]] = {
     0: ("NULL", NULL_FAMILY),
     1: ("ETHERNET", ETHERNET),
     5: ("CHAOS", 0),
-    6: ("IEEE802_5", 0),
+    6: ("IEEE802_5", TOKEN_RING),
     7: ("ARCNET_BSD", 0),
     8: ("SLIP", SLIP),
     9: ("PPP", PPP),
@@ -117,7 +118,7 @@ LINK_TYPES: dict[int, tuple[str, int]] = {
     50: ("PPP_HDLC", HDLC),
     51: ("PPP_ETHER", PPPOE),
     99: ("SYMANTEC_FIREWALL", 0),
-    100: ("ATM_RFC1483", ATM_LLC),
+    100: ("ATM_RFC1483", LLC),
     101: ("RAW", IP),
     104: ("C_HDLC", HDLC),
     105: ("IEEE802_11", WLAN),
@@ -152,7 +153,7 @@ LINK_TYPES: dict[int, tuple[str, int]] = {
     192: ("PPI", PPI),
     195: ("IEEE802_15_4_WITHFCS", 0),
     196: ("SITA", 0),
-    197: ("ERF", 0),
+    197: ("ERF", ERF),
     201: ("BLUETOOTH_HCI_H4_WITH_PHDR", 0),
     203: ("LAPD", 0),
     204: ("PPP_WITH_DIR", PPP_DIRECTION),
@@ -169,9 +170,9 @@ LINK_TYPES: dict[int, tuple[str, int]] = {
     235: ("DVB_CI", 0),
     236: ("MUX27010", 0),
     239: ("NFLOG", NFLOG),
-    240: ("NETANALYZER", 0),
-    241: ("NETANALYZER_TRANSPARENT", 0),
-    242: ("IPOIB", IPOIB),
+    240: ("NETANALYZER", SKIP),
+    241: ("NETANALYZER_TRANSPARENT", SKIP),
+    242: ("IPOIB", 0),
     243: ("MPEG_2_TS", 0),
     245: ("NFC_LLCP", 0),
     247: ("INFINIBAND", 0),
@@ -185,7 +186,7 @@ LINK_TYPES: dict[int, tuple[str, int]] = {
     255: ("BLUETOOTH_BREDR_BB", 0),
     256: ("BLUETOOTH_LE_LL_WITH_PHDR", 0),
     257: ("PROFIBUS_DL", 0),
-    258: ("PKTAP", 0),
+    258: ("PKTAP", PKTAP),
     259: ("EPON", 0),
     260: ("IPMI_HPM_2", 0),
     264: ("ISO_14443", 0),
@@ -196,17 +197,17 @@ LINK_TYPES: dict[int, tuple[str, int]] = {
     271: ("VSOCK", 0),
     272: ("NORDIC_BLE", 0),
     273: ("DOCSIS31_XRA31", 0),
-    274: ("ETHERNET_MPACKET", 0),
+    274: ("ETHERNET_MPACKET", SKIP),
     275: ("DISPLAYPORT_AUX", 0),
     276: ("LINUX_SLL2", COOKED2),
     278: ("OPENVIZSLA", 0),
     279: ("EBHSCR", 0),
     280: ("VPP_DISPATCH", 0),
-    281: ("DSA_TAG_BRCM", 0),
-    282: ("DSA_TAG_BRCM_PREPEND", 0),
+    281: ("DSA_TAG_BRCM", SWITCH_TAG),
+    282: ("DSA_TAG_BRCM_PREPEND", SKIP),
     283: ("IEEE802_15_4_TAP", 0),
-    284: ("DSA_TAG_DSA", 0),
-    285: ("DSA_TAG_EDSA", 0),
+    284: ("DSA_TAG_DSA", SWITCH_TAG),
+    285: ("DSA_TAG_EDSA", SWITCH_TAG),
     286: ("ELEE", 0),
     287: ("Z_WAVE_SERIAL", 0),
     288: ("USB_2_0", 0),
@@ -230,10 +231,14 @@ _LINK_PROTOCOL_OF_TYPE = {
 LINK_TYPE_COUNT = 512
 LINK_KIND = np.zeros(LINK_TYPE_COUNT, np.uint8)
 """Kind of the first layer by link type; 0: not decoded."""
+LINK_VALUE = np.zeros(LINK_TYPE_COUNT, np.uint8)
+"""Value that belongs to the kind, by link type."""
 LINK_CODE = np.zeros(LINK_TYPE_COUNT, np.uint8)
 """Link protocol by link type, for those not decoded; 0: not even named."""
 for _number, (_, _kind) in LINK_TYPES.items():
     LINK_KIND[_number] = _kind
+LINK_VALUE[[240, 241, 274, 282]] = 4, 12, 8, 4
+LINK_VALUE[[281, 284, 285]] = 4, 4, 8
 for _protocol, _numbers in _LINK_PROTOCOL_OF_TYPE.items():
     LINK_CODE[list(_numbers)] = LINK_CODES[_protocol]
 

@@ -1,8 +1,8 @@
-"""Link layers: Ethernet II and 802.3, VLAN tags, LLC and SNAP, Linux cooked, BSD loopback, FDDI.
+"""Local networks: Ethernet II and 802.3, VLAN tags, LLC and SNAP, FDDI, token ring.
 
-In: the place of a header. Out: what follows (see `layers`), by EtherType, LLC address or address family.
+In: the place of a header. Out: what follows (see `layers`), by EtherType or LLC address.
 Next: `network` for IP, `tunnels` for EtherTypes that carry frames, or a link protocol's name.
-IEEE 802.1Q, 802.1ad, 802.2, 802.3; LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2, LINKTYPE_NULL of the libpcap registry.
+IEEE 802.1Q, 802.1ad, 802.2, 802.3, 802.5; IANA "IEEE 802 Numbers".
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from classifier.decode.fields import be16, be24, be32
+from classifier.decode.fields import be16, be24
 from classifier.decode.layers import (
-    CISCO_METADATA,
     E_VLAN,
-    ETAG,
     ETHERNET,
     ETHERTYPE,
-    HSR,
+    FDDI,
     IP,
-    IPV4,
     IPV6,
     LLC,
     MACSEC,
@@ -29,12 +26,11 @@ from classifier.decode.layers import (
     NSH,
     PBB,
     PPPOE,
-    RADIOTAP,
+    SHIM,
     STOPPED,
+    TOKEN_RING,
     TRILL,
     VLAN,
-    VNTAG,
-    WLAN,
 )
 from classifier.decode.protocols import ETHERTYPES, LINK_CODES, STOP_CUT
 from classifier.jit import i64, kernel
@@ -61,16 +57,8 @@ _LACP = LINK_CODES["lacp"]
 _OAM = LINK_CODES["ethernet_oam"]
 _ESMC = LINK_CODES["esmc"]
 _SLOW = LINK_CODES["slow_protocols"]
-_NETLINK = LINK_CODES["netlink"]
-_CAN = LINK_CODES["can"]
 _APPLETALK = LINK_CODES["appletalk"]
 _AARP = LINK_CODES["aarp"]
-
-_ARPHRD_WLAN = 801
-_ARPHRD_PRISM = 802
-_ARPHRD_RADIOTAP = 803
-_ARPHRD_NETLINK = 824
-_ARPHRD_CAN = 280
 
 
 @kernel
@@ -117,13 +105,13 @@ def ethertype_layer(buffer: Any, value: int, at: int, end: int, limit: int) -> t
     if value == 0x88E5:
         return MACSEC, 0, at, limit, 0
     if value == 0x892F:
-        return HSR, 0, at, limit, 0
+        return SHIM, 6, at, limit, 0
     if value == 0x8926:
-        return VNTAG, 0, at, limit, 0
+        return SHIM, 6, at, limit, 0
     if value == 0x893F:
-        return ETAG, 0, at, limit, 0
+        return SHIM, 8, at, limit, 0
     if value == 0x8909:
-        return CISCO_METADATA, 0, at, limit, 0
+        return SHIM, 8, at, limit, 0
     if value == 0x894F:
         return NSH, 0, at, limit, 0
     if value == 0x22F3:
@@ -240,71 +228,6 @@ def snap_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, i
 
 
 @kernel
-def cooked_protocol(
-    buffer: Any, hardware: int, value: int, at: int, end: int, limit: int
-) -> tuple[int, int, int, int, int]:
-    """What follows a Linux cooked header: by interface type first, then by EtherType or Linux's own numbers."""
-    if hardware == _ARPHRD_NETLINK:
-        return NAMED, _NETLINK, at, limit, 0
-    if hardware == _ARPHRD_WLAN:
-        return WLAN, 0, at, limit, 0
-    if hardware in (_ARPHRD_RADIOTAP, _ARPHRD_PRISM):
-        return RADIOTAP, 0, at, limit, 0
-    if hardware == _ARPHRD_CAN or value == 0x000C or value == 0x000D:
-        return NAMED, _CAN, at, limit, 0
-    if value == 0x0001:
-        return NAMED, _IPX, at, limit, 0
-    if value == 0x0004:
-        return LLC, 0, at, limit, 0
-    if value <= 1500:
-        return NAMED, _LINK, at, limit, 0
-    return ETHERTYPE, value, at, limit, 0
-
-
-@kernel
-def cooked_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
-    """Linux cooked capture, version 1 (16 bytes)."""
-    if end - at < 16:
-        return STOPPED, STOP_CUT, at, limit, 0
-    return cooked_protocol(buffer, be16(buffer, at + 2), be16(buffer, at + 14), at + 16, end, limit)
-
-
-@kernel
-def cooked2_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
-    """Linux cooked capture, version 2 (20 bytes)."""
-    if end - at < 20:
-        return STOPPED, STOP_CUT, at, limit, 0
-    return cooked_protocol(buffer, be16(buffer, at + 8), be16(buffer, at), at + 20, end, limit)
-
-
-@kernel
-def family_layer(family: int, at: int, limit: int) -> tuple[int, int, int, int, int]:
-    """What an address family number announces; IPv6 has another number on each system."""
-    if family == 2:
-        return IPV4, 0, at, limit, 0
-    if family in (10, 23, 24, 26, 28, 30):
-        return IPV6, 0, at, limit, 0
-    if family == 7:
-        return NAMED, _CLNP, at, limit, 0
-    if family == 16:
-        return NAMED, _APPLETALK, at, limit, 0
-    if 0x600 <= family <= 0xFFFF:
-        return ETHERTYPE, family, at, limit, 0
-    return NAMED, _LINK, at, limit, 0
-
-
-@kernel
-def null_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
-    """BSD loopback: an address family in the byte order of the writing machine, so the small reading counts."""
-    if end - at < 4:
-        return STOPPED, STOP_CUT, at, limit, 0
-    family = be32(buffer, at)
-    if family & 0xFFFF0000:
-        family = (family >> 24) | (family >> 8 & 0xFF00) | (family << 8 & 0xFF0000) | (family << 24 & 0xFF000000)
-    return family_layer(family, at + 4, limit)
-
-
-@kernel
 def fddi_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
     """FDDI: frame control, two addresses, LLC (frame control 0x50 to 0x5F)."""
     if end - at < 13:
@@ -312,3 +235,34 @@ def fddi_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, i
     if i64(buffer[at]) & 0xF0 == 0x50:
         return LLC, 0, at + 13, limit, 0
     return NAMED, _LINK, at + 13, limit, 0
+
+
+@kernel
+def token_ring_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """Token ring: access and frame control, two addresses, source routing when the source's top bit is set, LLC."""
+    if end - at < 16:
+        return STOPPED, STOP_CUT, at, limit, 0
+    after = at + 14
+    if i64(buffer[at + 8]) & 0x80:
+        after += i64(buffer[at + 14]) & 31
+    if i64(buffer[at + 1]) & 0xC0 != 0x40:
+        return NAMED, _LINK, after, limit, 0
+    return LLC, 0, after, limit, 0
+
+
+@kernel
+def lan_layer(buffer: Any, kind: int, value: int, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """One step through a layer of this module."""
+    if kind == ETHERTYPE:
+        return ethertype_layer(buffer, value, at, end, limit)
+    if kind == ETHERNET:
+        return ethernet_header(buffer, at, end, limit)
+    if kind == VLAN:
+        return vlan_tag(buffer, at, end, limit)
+    if kind == LLC:
+        return llc_header(buffer, at, end, limit)
+    if kind == FDDI:
+        return fddi_header(buffer, at, end, limit)
+    if kind == TOKEN_RING:
+        return token_ring_header(buffer, at, end, limit)
+    return NAMED, _LINK, at, limit, 0

@@ -23,10 +23,12 @@ from classifier.decode.layers import (
     E_6IN4,
     E_6IN6,
     E_IPIP,
+    E_OTHER,
     E_VLAN,
+    ETHERIP,
     ETHERNET,
-    ETHERTYPE,
     FDDI,
+    GRE,
     HALTED,
     IP,
     IPV4,
@@ -35,27 +37,23 @@ from classifier.decode.layers import (
     LINK_CODE,
     LINK_KIND,
     LINK_TYPE_COUNT,
-    LLC,
-    LOOP_FAMILY,
+    LINK_VALUE,
     MAX_LAYERS,
     MAX_TUNNELS,
+    MPLS,
     NAMED,
-    NULL_FAMILY,
+    RADIO,
+    RAW_LINK,
+    SERIAL,
     STOPPED,
+    SWITCH_TAG,
+    TOKEN_RING,
     TRANSPORT,
+    TUNNEL,
     VLAN,
+    WLAN,
 )
-from classifier.decode.link import (
-    cooked2_header,
-    cooked_header,
-    ethernet_header,
-    ethertype_layer,
-    family_layer,
-    fddi_header,
-    llc_header,
-    null_header,
-    vlan_tag,
-)
+from classifier.decode.link import lan_layer
 from classifier.decode.network import (
     authentication_header,
     clear_transport,
@@ -67,7 +65,11 @@ from classifier.decode.network import (
     set_payload,
 )
 from classifier.decode.protocols import LAST_WEAK, LINK_CODES, STOP_CUT, STOP_DEPTH, STOP_SHORT
+from classifier.decode.pseudo import pseudo_layer
+from classifier.decode.serial import serial_layer
 from classifier.decode.transport import icmp_header, ported_header_size, ports_header, tcp_header
+from classifier.decode.tunnels import tunnel_layer, udp_tunnel
+from classifier.decode.wlan import is_wlan_data, radio_layer, wlan_destination, wlan_source
 from classifier.jit import i64, kernel
 
 _ETHERNET_LINK = 1
@@ -76,6 +78,9 @@ _UDP = 17
 _ARP = LINK_CODES["arp"]
 _IPV4_CUT = LINK_CODES["ipv4_cut"]
 _IPV6_CUT = LINK_CODES["ipv6_cut"]
+_MACSEC = LINK_CODES["macsec"]
+_WLAN_ENCRYPTED = LINK_CODES["wlan_encrypted"]
+_NO_ROUTING_BIT = 0x7FFFFFFFFFFF
 _FULL = 1 << (LAYER_BITS * (MAX_LAYERS - 1))
 
 
@@ -190,12 +195,6 @@ def decode_simple(buffer: Any, at: int, captured: int, row: Any) -> bool:
 
 
 @kernel
-def udp_tunnel(src_port: int, dst_port: int) -> int:
-    """Kind of the tunnel that a UDP port announces, DONE for none. The tunnel's kernel checks its header."""
-    return DONE
-
-
-@kernel
 def transport_layer(
     buffer: Any, protocol: int, version: int, at: int, end: int, limit: int, row: Any
 ) -> tuple[int, int, int, int, int]:
@@ -208,7 +207,8 @@ def transport_layer(
         stop = ports_header(buffer, at, end, limit, row, 8)
         if stop != 0:
             return HALTED, stop, at, limit, 0
-        return udp_tunnel(i64(row["src_port"]), i64(row["dst_port"])), 0, at + 8, limit, 0
+        kind = udp_tunnel(i64(row["src_port"]), i64(row["dst_port"]))
+        return kind, 1 if kind == GRE else 0, at + 8, limit, 0
     if protocol == 1 or protocol == 2 or (protocol == 58 and version == 6):
         return HALTED, icmp_header(buffer, at, end, limit, row), at, limit, 0
     header = ported_header_size(protocol)
@@ -224,33 +224,33 @@ def transport_layer(
         return IPV4, 0, at, limit, E_IPIP if version == 4 else E_4IN6
     elif protocol == 41:
         return IPV6, 0, at, limit, E_6IN4 if version == 4 else E_6IN6
+    elif protocol == 47:
+        return GRE, 0, at, limit, 0
+    elif protocol == 137:
+        return MPLS, 0, at, limit, 0
+    elif protocol == 97:
+        return ETHERIP, 0, at, limit, 0
+    elif protocol == 143:
+        return ETHERNET, 0, at, limit, E_OTHER
     return DONE, 0, at, limit, 0
 
 
 @kernel
 def inner_layer(buffer: Any, kind: int, value: int, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
     """One step through a layer that writes nothing: link layers and tunnel headers."""
-    if kind == ETHERTYPE:
-        return ethertype_layer(buffer, value, at, end, limit)
-    if kind == ETHERNET:
-        return ethernet_header(buffer, at, end, limit)
-    if kind == VLAN:
-        return vlan_tag(buffer, at, end, limit)
-    if kind == LLC:
-        return llc_header(buffer, at, end, limit)
-    if kind == COOKED:
-        return cooked_header(buffer, at, end, limit)
-    if kind == COOKED2:
-        return cooked2_header(buffer, at, end, limit)
-    if kind == NULL_FAMILY:
-        return null_header(buffer, at, end, limit)
-    if kind == LOOP_FAMILY:
-        if end - at < 4:
-            return STOPPED, STOP_CUT, at, limit, 0
-        return family_layer(be32(buffer, at), at + 4, limit)
-    if kind == FDDI:
-        return fddi_header(buffer, at, end, limit)
-    return NAMED, 0, at, limit, 0
+    if kind == RAW_LINK:
+        if 0 <= value < LINK_TYPE_COUNT and LINK_KIND[value] != DONE:
+            return i64(LINK_KIND[value]), i64(LINK_VALUE[value]), at, limit, 0
+        return NAMED, i64(LINK_CODE[value]) if 0 <= value < LINK_TYPE_COUNT else 0, at, limit, 0
+    if kind < COOKED or kind in (FDDI, TOKEN_RING):
+        return lan_layer(buffer, kind, value, at, end, limit)
+    if kind >= TUNNEL:
+        return tunnel_layer(buffer, kind, value, at, end, limit)
+    if kind >= RADIO:
+        return radio_layer(buffer, kind, value, at, end, limit)
+    if kind >= SERIAL:
+        return serial_layer(buffer, kind, value, at, end, limit)
+    return pseudo_layer(buffer, kind, value, at, end, limit)
 
 
 @kernel
@@ -260,12 +260,8 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
     captured_end = at + captured
     limit = at + max(wire, captured)
     end = captured_end
-    kind = DONE
-    value = 0
-    if 0 <= link < LINK_TYPE_COUNT:
-        kind = i64(LINK_KIND[link])
-        if kind == DONE:
-            row["proto"] = LINK_PROTO + i64(LINK_CODE[link])
+    kind = RAW_LINK
+    value = link
     encap = 0
     vlan = NO_VLAN
     src_mac = 0
@@ -315,6 +311,16 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
                 elif this == FDDI:
                     dst_mac = be48(buffer, begin + 1)
                     src_mac = be48(buffer, begin + 7)
+                elif this == TOKEN_RING:
+                    dst_mac = be48(buffer, begin + 2)
+                    src_mac = be48(buffer, begin + 8) & _NO_ROUTING_BIT
+                elif this == SWITCH_TAG:
+                    dst_mac = be48(buffer, begin)
+                    src_mac = be48(buffer, begin + 6)
+                elif this == WLAN:
+                    if is_wlan_data(buffer, begin, captured_end):
+                        dst_mac = wlan_destination(buffer, begin)
+                        src_mac = wlan_source(buffer, begin)
         end = min(captured_end, limit)
         if layer != 0:
             if encap < _FULL:
@@ -333,6 +339,8 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
             if version == 0 or (value > LAST_WEAK and (end - at >= 28 or (value != _ARP and end > at))):
                 own_link(row, value, encap, vlan, src_mac, dst_mac)
                 version = 0
+                if value in (_MACSEC, _WLAN_ENCRYPTED):
+                    row["opaque"] = 1
             kind = DONE
         elif kind in (STOPPED, HALTED):
             stop = value

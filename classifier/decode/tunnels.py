@@ -1,0 +1,475 @@
+"""Layers that carry other frames or packets: PPPoE, MPLS, GRE and what rides on it, UDP tunnels, provider tags.
+
+In: the place of the tunnel's header. Out: what is inside (see `layers`), or DONE when the bytes are not what the
+port or number promised: then the packet stays with the flow around the tunnel. Next: `link` and `network`.
+RFC 2516, 3032, 4385, 2784, 2890, 7637, 7348, 8926, 3378, 8300, 6325; ERSPAN draft-foschiano-erspan-03;
+GTP-U 3GPP TS 29.281; IEEE 802.1AE, 802.1ah.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from classifier.decode.fields import be16
+from classifier.decode.layers import (
+    DONE,
+    E_EOIP,
+    E_ERSPAN,
+    E_GENEVE,
+    E_GRE,
+    E_GRE_UDP,
+    E_GTPU,
+    E_MACSEC,
+    E_MPLS,
+    E_NVGRE,
+    E_OTHER,
+    E_PBB,
+    E_PPPOE,
+    E_TZSP,
+    E_VXLAN,
+    ERSPAN,
+    ETHERIP,
+    ETHERNET,
+    ETHERTYPE,
+    GENEVE,
+    GRE,
+    GTPU,
+    IP,
+    IPV4,
+    IPV6,
+    MACSEC,
+    MPLS,
+    NAMED,
+    NSH,
+    PBB,
+    PPP,
+    PPPOE,
+    PW_ETHERNET,
+    RAW_LINK,
+    SHIM,
+    STOPPED,
+    TRILL,
+    TZSP,
+    VXLAN,
+    VXLAN_GPE,
+    WCCP,
+)
+from classifier.decode.link import ethertype_code, is_vlan
+from classifier.decode.protocols import LINK_CODES, STOP_CUT, STOP_LENGTH
+from classifier.jit import i64, kernel
+
+_LINK = LINK_CODES["link"]
+_PPPOE = LINK_CODES["pppoe"]
+_MPLS = LINK_CODES["mpls"]
+_MACSEC = LINK_CODES["macsec"]
+
+_GRE_CHECKSUM, _GRE_ROUTING, _GRE_KEY, _GRE_SEQUENCE, _GRE_ACK = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
+
+
+@kernel
+def udp_tunnel(src_port: int, dst_port: int) -> int:
+    """Kind of the tunnel that a UDP port announces, DONE for none; the tunnel's kernel checks its header.
+
+    GTP-U answers may come from its port; the others always go to theirs.
+    """
+    if dst_port == 4789 or dst_port == 8472:
+        return VXLAN
+    if dst_port == 2152 or src_port == 2152:
+        return GTPU
+    if dst_port == 6081:
+        return GENEVE
+    if dst_port == 37008:
+        return TZSP
+    if dst_port == 4754:
+        return GRE
+    if dst_port == 4790:
+        return VXLAN_GPE
+    if dst_port == 6635:
+        return MPLS
+    return DONE
+
+
+@kernel
+def pppoe_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """PPPoE session: its length bounds the PPP frame inside."""
+    if end - at < 6:
+        return STOPPED, STOP_CUT, at, limit, 0
+    if i64(buffer[at]) != 0x11 or i64(buffer[at + 1]) != 0:
+        return NAMED, _PPPOE, at, limit, 0
+    return PPP, 0, at + 6, min(limit, at + 6 + be16(buffer, at + 4)), E_PPPOE
+
+
+@kernel
+def mpls_stack(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """All labels down to the bottom of the stack; what follows is told by the label or by the first nibble."""
+    label = -1
+    bottom = 0
+    while bottom == 0:
+        if end - at < 4:
+            return STOPPED, STOP_CUT, at, limit, 0
+        label = be16(buffer, at) << 4 | i64(buffer[at + 2]) >> 4
+        bottom = i64(buffer[at + 2]) & 1
+        at += 4
+    if at >= end:
+        return STOPPED, STOP_CUT, at, limit, 0
+    if label == 0:
+        return IPV4, 0, at, limit, E_MPLS
+    if label == 2:
+        return IPV6, 0, at, limit, E_MPLS
+    nibble = i64(buffer[at]) >> 4
+    if nibble == 4 and (is_ipv4_like(buffer, at, end, limit) or not is_ethernet_like(buffer, at, end, limit)):
+        return IPV4, 0, at, limit, E_MPLS
+    if nibble == 6 and (is_ipv6_like(buffer, at, end, limit) or not is_ethernet_like(buffer, at, end, limit)):
+        return IPV6, 0, at, limit, E_MPLS
+    return PW_ETHERNET, 0, at, limit, E_MPLS
+
+
+@kernel
+def is_ipv4_like(buffer: Any, at: int, end: int, limit: int) -> bool:
+    """Whether this can be an IPv4 header: version, header length, total length."""
+    if end - at < 4 or i64(buffer[at]) >> 4 != 4 or i64(buffer[at]) & 15 < 5:
+        return False
+    total = be16(buffer, at + 2)
+    return total == 0 or 20 <= total <= limit - at
+
+
+@kernel
+def is_ipv6_like(buffer: Any, at: int, end: int, limit: int) -> bool:
+    """Whether this can be an IPv6 header: version and payload length."""
+    return end - at >= 6 and i64(buffer[at]) >> 4 == 6 and be16(buffer, at + 4) <= limit - at - 40
+
+
+@kernel
+def is_ethernet_like(buffer: Any, at: int, end: int, limit: int) -> bool:
+    """Whether this can be an Ethernet header: an EtherType that we know and that fits what follows."""
+    if end - at < 15:
+        return False
+    value = be16(buffer, at + 12)
+    if value == 0x0800:
+        return i64(buffer[at + 14]) >> 4 == 4
+    if value == 0x86DD:
+        return i64(buffer[at + 14]) >> 4 == 6
+    if value <= 1500:
+        sap = i64(buffer[at + 14])
+        return value <= limit - at - 14 and sap in (0xAA, 0x42, 0xFE, 0xE0, 0xF0)
+    return is_vlan(value) or value in (0x8847, 0x8848, 0x8864, 0x88E7, 0x88E5) or ethertype_code(value) != 0
+
+
+@kernel
+def pseudowire_layer(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """Ethernet under a label, with control word (RFC 4385: first nibble 0) or without: whichever looks like it."""
+    if i64(buffer[at]) >> 4 == 0 and is_ethernet_like(buffer, at + 4, end, limit):
+        return ETHERNET, 0, at + 4, limit, 0
+    if is_ethernet_like(buffer, at, end, limit):
+        return ETHERNET, 0, at, limit, 0
+    return NAMED, _MPLS, at, limit, 0
+
+
+@kernel
+def gre_header(buffer: Any, in_udp: int, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """GRE version 0, and version 1 for PPTP and EoIP. ERSPAN without sequence number is its type I."""
+    if end - at < 4:
+        return STOPPED, STOP_CUT, at, limit, 0
+    flags = be16(buffer, at)
+    protocol = be16(buffer, at + 2)
+    layer = E_GRE_UDP if in_udp == 1 else E_GRE
+    if flags & 7 == 1:
+        return gre_version_1(buffer, flags, protocol, at, end, limit)
+    if flags & 7 != 0 or (in_udp == 1 and flags & 0x4FF8 != 0):
+        return DONE, 0, at, limit, 0
+    after = at + 4
+    if flags & (_GRE_CHECKSUM | _GRE_ROUTING):
+        after += 4
+    if flags & _GRE_KEY:
+        after += 4
+    if flags & _GRE_SEQUENCE:
+        after += 4
+    if flags & _GRE_ROUTING:
+        while True:  # source route entries (RFC 1701), up to an empty one
+            if end - after < 4:
+                return STOPPED, STOP_CUT, at, limit, 0
+            size = i64(buffer[after + 3])
+            family = be16(buffer, after)
+            after += 4 + size
+            if family == 0 and size == 0:
+                break
+    if after > end:
+        return STOPPED, STOP_CUT, at, limit, 0
+    if protocol == 0x88BE:
+        if flags & _GRE_SEQUENCE:
+            return ERSPAN, 0, after, limit, 0
+        return ETHERNET, 0, after, limit, E_ERSPAN
+    if protocol == 0x22EB:
+        return ERSPAN, 0, after, limit, 0
+    if protocol == 0x6558:
+        if in_udp == 0 and flags & (_GRE_KEY | _GRE_CHECKSUM | _GRE_SEQUENCE) == _GRE_KEY:
+            layer = E_NVGRE
+        return ETHERNET, 0, after, limit, layer
+    if protocol == 0x880B:
+        return PPP, 1, after, limit, layer
+    if protocol == 0x883E:
+        return WCCP, 0, after, limit, layer
+    if protocol > 1500:
+        return ETHERTYPE, protocol, after, limit, layer
+    return DONE, 0, after, limit, 0
+
+
+@kernel
+def gre_version_1(
+    buffer: Any, flags: int, protocol: int, at: int, end: int, limit: int
+) -> tuple[int, int, int, int, int]:
+    """Enhanced GRE (RFC 2637, PPTP) and MikroTik's EoIP: the key field holds a payload length."""
+    if end - at < 8:
+        return STOPPED, STOP_CUT, at, limit, 0
+    if flags & _GRE_KEY == 0:
+        return DONE, 0, at, limit, 0
+    size = be16(buffer, at + 4)
+    if protocol == 0x6400:
+        return ETHERNET, 0, at + 8, min(limit, at + 8 + size), E_EOIP
+    if protocol != 0x880B or flags & _GRE_SEQUENCE == 0:  # without sequence number: an acknowledgement only
+        return DONE, 0, at, limit, 0
+    after = at + 12
+    if flags & _GRE_ACK:
+        after += 4
+    if after > end:
+        return STOPPED, STOP_CUT, at, limit, 0
+    return PPP, 1, after, min(limit, after + size), E_GRE
+
+
+@kernel
+def erspan_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """ERSPAN type II (version 1, 8 bytes) and III (version 2, 12 bytes and an optional subheader of 8)."""
+    if end - at < 8:
+        return STOPPED, STOP_CUT, at, limit, 0
+    version = i64(buffer[at]) >> 4
+    if version == 1:
+        return ETHERNET, 0, at + 8, limit, E_ERSPAN
+    if version != 2:
+        return DONE, 0, at, limit, 0
+    if end - at < 12:
+        return STOPPED, STOP_CUT, at, limit, 0
+    tail = be16(buffer, at + 10)
+    after = at + 12
+    if tail & 1:
+        after += 8
+    if after > end:
+        return STOPPED, STOP_CUT, at, limit, 0
+    frame_type = tail >> 10 & 31
+    if frame_type == 0:
+        return ETHERNET, 0, after, limit, E_ERSPAN
+    if frame_type == 2:
+        return IP, 0, after, limit, E_ERSPAN
+    return DONE, 0, at, limit, 0
+
+
+@kernel
+def vxlan_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """VXLAN: flag "network id is valid" set, last byte reserved."""
+    if end - at < 8:
+        return STOPPED, STOP_CUT, at, limit, 0
+    if i64(buffer[at]) & 0x08 == 0 or i64(buffer[at + 7]) != 0:
+        return DONE, 0, at, limit, 0
+    return ETHERNET, 0, at + 8, limit, E_VXLAN
+
+
+@kernel
+def vxlan_gpe_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """VXLAN with a next protocol number (Generic Protocol Extension)."""
+    if end - at < 8:
+        return STOPPED, STOP_CUT, at, limit, 0
+    if i64(buffer[at]) & 0xCC != 0x0C:
+        return DONE, 0, at, limit, 0
+    return numbered_layer(i64(buffer[at + 3]), at + 8, limit, E_VXLAN)
+
+
+@kernel
+def numbered_layer(number: int, at: int, limit: int, layer: int) -> tuple[int, int, int, int, int]:
+    """Next protocol numbers that VXLAN-GPE and NSH share."""
+    if number == 1:
+        return IPV4, 0, at, limit, layer
+    if number == 2:
+        return IPV6, 0, at, limit, layer
+    if number == 3:
+        return ETHERNET, 0, at, limit, layer
+    if number == 4:
+        return NSH, 0, at, limit, layer
+    if number == 5:
+        return MPLS, 0, at, limit, layer
+    return NAMED, _LINK, at, limit, 0
+
+
+@kernel
+def geneve_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """Geneve: version 0, options, an EtherType."""
+    if end - at < 8:
+        return STOPPED, STOP_CUT, at, limit, 0
+    first = i64(buffer[at])
+    protocol = be16(buffer, at + 2)
+    if first >> 6 != 0 or protocol <= 1500 or i64(buffer[at + 7]) != 0:
+        return DONE, 0, at, limit, 0
+    after = at + 8 + (first & 0x3F) * 4
+    if after > end:
+        return STOPPED, STOP_CUT, at, limit, 0
+    return ETHERTYPE, protocol, after, limit, E_GENEVE
+
+
+@kernel
+def gtpu_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """GTP-U version 1 with a user packet (type 255), extension headers skipped; only IP inside is followed."""
+    if end - at < 8:
+        return STOPPED, STOP_CUT, at, limit, 0
+    flags = i64(buffer[at])
+    if flags & 0xF0 != 0x30 or i64(buffer[at + 1]) != 0xFF:
+        return DONE, 0, at, limit, 0
+    after = at + 8
+    if flags & 7:
+        if end - after < 4:
+            return STOPPED, STOP_CUT, at, limit, 0
+        extension = i64(buffer[after + 3]) if flags & 4 else 0
+        after += 4
+        while extension != 0:
+            if after >= end:
+                return STOPPED, STOP_CUT, at, limit, 0
+            size = i64(buffer[after]) * 4
+            if size == 0:
+                return STOPPED, STOP_LENGTH, at, limit, 0
+            after += size
+            if after > end:
+                return STOPPED, STOP_CUT, at, limit, 0
+            extension = i64(buffer[after - 1])
+    if after >= end:
+        return STOPPED, STOP_CUT, at, limit, 0
+    version = i64(buffer[after]) >> 4
+    if version != 4 and version != 6:
+        return DONE, 0, at, limit, 0
+    return IP, 0, after, limit, E_GTPU
+
+
+@kernel
+def tzsp_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """TZSP (MikroTik sniffer, some access points): tagged fields up to an end tag, then the frame."""
+    if end - at < 4:
+        return STOPPED, STOP_CUT, at, limit, 0
+    if i64(buffer[at]) != 1 or i64(buffer[at + 1]) > 1:
+        return DONE, 0, at, limit, 0
+    inside = be16(buffer, at + 2)
+    after = at + 4
+    while True:
+        if after >= end:
+            return STOPPED, STOP_CUT, at, limit, 0
+        tag = i64(buffer[after])
+        after += 1
+        if tag == 1:
+            break
+        if tag != 0:
+            if after >= end:
+                return STOPPED, STOP_CUT, at, limit, 0
+            after += 1 + i64(buffer[after])
+    if inside == 1:
+        return ETHERNET, 0, after, limit, E_TZSP
+    if inside == 18:
+        return RAW_LINK, 105, after, limit, E_TZSP
+    if inside == 119:
+        return RAW_LINK, 119, after, limit, E_TZSP
+    if inside == 127:
+        return RAW_LINK, 163, after, limit, E_TZSP
+    return DONE, 0, at, limit, 0
+
+
+@kernel
+def macsec_tag(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """MACsec: only authenticated frames can be followed; encrypted ones are named."""
+    if end - at < 6:
+        return STOPPED, STOP_CUT, at, limit, 0
+    control = i64(buffer[at])
+    if control & 0x8C != 0:
+        return NAMED, _MACSEC, at, limit, 0
+    size = 14 if control & 0x20 else 6
+    if end - at < size + 2:
+        return STOPPED, STOP_CUT, at, limit, 0
+    return ETHERTYPE, be16(buffer, at + size), at + size + 2, limit - 16, E_MACSEC
+
+
+@kernel
+def shim_tag(buffer: Any, size: int, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """A tag of fixed size that ends with the next EtherType: HSR, VN-Tag, E-Tag, Cisco metadata."""
+    if end - at < size:
+        return STOPPED, STOP_CUT, at, limit, 0
+    return ETHERTYPE, be16(buffer, at + size - 2), at + size, limit, E_OTHER
+
+
+@kernel
+def nsh_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """Network service header: its length in words, a next protocol number."""
+    if end - at < 8:
+        return STOPPED, STOP_CUT, at, limit, 0
+    size = (be16(buffer, at) & 0x3F) * 4
+    if size < 8:
+        return STOPPED, STOP_LENGTH, at, limit, 0
+    if end - at < size:
+        return STOPPED, STOP_CUT, at, limit, 0
+    return numbered_layer(i64(buffer[at + 3]), at + size, limit, E_OTHER)
+
+
+@kernel
+def trill_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """TRILL: six bytes and options, then Ethernet."""
+    if end - at < 6:
+        return STOPPED, STOP_CUT, at, limit, 0
+    return ETHERNET, 0, at + 6 + (be16(buffer, at) >> 6 & 31) * 4, limit, E_OTHER
+
+
+@kernel
+def wccp_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """Cisco WCCP redirection: version 2 puts four bytes before the IP header."""
+    if end - at < 1:
+        return STOPPED, STOP_CUT, at, limit, 0
+    if i64(buffer[at]) >> 4 != 4:
+        at += 4
+    return IPV4, 0, at, limit, 0
+
+
+@kernel
+def tunnel_layer(buffer: Any, kind: int, value: int, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """One step through a layer of this module."""
+    if kind == MPLS:
+        return mpls_stack(buffer, at, end, limit)
+    if kind == PPPOE:
+        return pppoe_header(buffer, at, end, limit)
+    if kind == GRE:
+        return gre_header(buffer, value, at, end, limit)
+    if kind == VXLAN:
+        return vxlan_header(buffer, at, end, limit)
+    if kind == ERSPAN:
+        return erspan_header(buffer, at, end, limit)
+    if kind == GENEVE:
+        return geneve_header(buffer, at, end, limit)
+    if kind == GTPU:
+        return gtpu_header(buffer, at, end, limit)
+    if kind == TZSP:
+        return tzsp_header(buffer, at, end, limit)
+    if kind == PW_ETHERNET:
+        return pseudowire_layer(buffer, at, end, limit)
+    if kind == VXLAN_GPE:
+        return vxlan_gpe_header(buffer, at, end, limit)
+    if kind == PBB:
+        if end - at < 4:
+            return STOPPED, STOP_CUT, at, limit, 0
+        return ETHERNET, 0, at + 4, limit, E_PBB
+    if kind == MACSEC:
+        return macsec_tag(buffer, at, end, limit)
+    if kind == SHIM:
+        return shim_tag(buffer, value, at, end, limit)
+    if kind == NSH:
+        return nsh_header(buffer, at, end, limit)
+    if kind == TRILL:
+        return trill_header(buffer, at, end, limit)
+    if kind == WCCP:
+        return wccp_header(buffer, at, end, limit)
+    if kind == ETHERIP:
+        if end - at < 2:
+            return STOPPED, STOP_CUT, at, limit, 0
+        if i64(buffer[at]) >> 4 != 3:
+            return DONE, 0, at, limit, 0
+        return ETHERNET, 0, at + 2, limit, E_OTHER
+    return NAMED, _LINK, at, limit, 0
