@@ -1,0 +1,261 @@
+"""The engine: captures in, a Report out.
+
+`read` drives a pass: capture -> RecordBatch -> PACKET rows -> Tally, with the few candidate payloads going to the
+parsers of `classifier.evidence`. `classify` labels the finished flow table and builds the report. `flow_records`
+reads the captures again and gives the records of chosen flows. Nothing here prints.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier import kernels as _kernels  # noqa: F401  (registers every kernel)
+from classifier.capture import CaptureInfo, CaptureSet, Problem, find_captures, time_order
+from classifier.columns import BATCH, PACKET
+from classifier.errors import CaptureError
+from classifier.evidence.collect import Announced, Collector, Membership
+from classifier.flows.finish import finish_flows
+from classifier.flows.state import HELD_FULL, OVERFLOW
+from classifier.flows.table import FlowTable, LinkTable
+from classifier.flows.tally import Tally
+from classifier.jit import speed, view
+from classifier.matching import Learned, SignatureSet, attribute, load_signatures, service_ports
+
+if TYPE_CHECKING:
+    from classifier.report import Report
+
+Array = npt.NDArray[Any]
+Progress = Callable[[int, int | None, int], None]
+Source = str | os.PathLike[str] | BinaryIO
+"""A capture: a path, `-` for standard input, or an open binary stream."""
+
+INTERRUPTED = "interrupted"
+
+
+@dataclass(slots=True)
+class Pass:
+    """What reading gives, before labels."""
+
+    captures: list[CaptureInfo]
+    flows: FlowTable
+    links: LinkTable
+    bins: Array  # BIN rows sorted by (flow, bin_ns); `flow` is the tally row (FlowTable.row, LinkTable.row)
+    bin_width_ns: int
+    memberships: list[Membership] = field(default_factory=list)
+    learned: list[Learned] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)  # of the pass as a whole: a cap was reached
+    unreadable: list[CaptureError] = field(default_factory=list)  # inputs that are missing, closed to us or no capture
+    sources: list[Any] = field(default_factory=list)  # what to open to read the captures again
+
+
+def classify(
+    source: Source | Sequence[Source],
+    *,
+    signatures: Sequence[str | os.PathLike[str]] = (),
+    progress: Progress | None = None,
+    compiled: bool | None = None,
+    batch: int = BATCH,
+) -> Report:
+    """Read one capture, several, or a folder of them as one capture in time order, and label what is in it.
+
+    `signatures`: further signature files. `progress(bytes_done, bytes_total or None, packets)` is called about
+    once per megabyte. `compiled`: speed of the kernels, None = interpreted for small captures. `batch`: records decoded
+    at a time; no setting changes a result.
+
+    Raises CaptureError when no input could be read (inputs that could not be read beside others that could are in
+    `report.unreadable`) and SignatureError for a wrong signature file. Ctrl-C ends the reading, not the report.
+    """
+    from classifier.report import Report
+
+    known = load_signatures(signatures)
+    result = read(source, signatures=known, progress=progress, compiled=compiled, batch=batch)
+    labels = attribute(result.flows, result.links, known, result.learned)
+    return Report(result, known, labels)
+
+
+def read(
+    source: Source | Sequence[Source],
+    *,
+    signatures: SignatureSet,
+    progress: Progress | None = None,
+    compiled: bool | None = None,
+    batch: int = BATCH,
+) -> Pass:
+    """One pass over the captures; raises CaptureError when none of them can be read."""
+    with _opened(source, compiled, batch) as captures:
+        fast = captures.compiled
+        tally = Tally(compiled=fast, room=batch)
+        collector = Collector()
+        try:
+            for packets, buffers in _packets(captures, fast, progress):
+                candidates = tally.update(packets, len(packets))
+                if len(candidates):
+                    collector.take(candidates, packets, buffers)
+        except KeyboardInterrupt:
+            for info in captures.infos:
+                info.problem(INTERRUPTED, info.packets, 0, "the reading was stopped before the end")
+        rows, bins = tally.finish()
+        flows, links = finish_flows(rows, service_ports(signatures))
+        return Pass(
+            captures=captures.infos,
+            flows=flows,
+            links=links,
+            bins=bins,
+            bin_width_ns=tally.bin_width_ns,
+            memberships=collector.memberships,
+            learned=_learned(collector.announced),
+            problems=_caps_reached(tally, collector),
+            unreadable=captures.unreadable,
+            sources=[info.path for info in captures.infos],
+        )
+
+
+def flow_records(
+    result: Pass, flow_ids: Sequence[int], *, batch: int = BATCH
+) -> Iterator[tuple[int, int, int, int, int, bytes]]:
+    """The records of chosen flows, read again: (capture, record number, ts_ns, link type, wire bytes, frame).
+
+    Two passes over the captures: the first finds which records went to the flows (also late fragments), the
+    second gives them, in reading order. Raises CaptureError when a capture is gone or was standard input.
+    """
+    wanted_rows = {int(result.flows.row[flow]) for flow in flow_ids}
+    wanted = _find_records(result.sources, np.array(sorted(wanted_rows), "i4"), batch)
+    with _opened(result.sources, None, batch) as captures:
+        for window in captures.batches():
+            for capture, part, low, high in window:
+                first = part.first_record
+                numbers = wanted.get(capture)
+                if numbers is None:
+                    continue
+                inside = numbers[(numbers >= first + low) & (numbers < first + high)]
+                for number in inside:
+                    record = part.records[int(number) - first]
+                    start = int(record["offset"])
+                    frame = part.buffer[start : start + int(record["captured"])].tobytes()
+                    yield capture, int(number), int(record["ts_ns"]), int(record["link"]), int(record["wire"]), frame
+
+
+def _find_records(sources: Sequence[Any], rows: Array, batch: int) -> dict[int, Array]:
+    """Record numbers, per capture, of the flows with these tally rows."""
+    found: list[Array] = []
+    with _opened(sources, None, batch) as captures:
+        fast = captures.compiled
+        tally = Tally(compiled=fast, room=batch, keep_log=True)
+        for packets, _ in _packets(captures, fast, None):
+            tally.update(packets, len(packets))
+            log = tally.take_log()
+            found.append(log[np.isin(log["flow"], rows)])
+        tally.finish()
+        log = tally.take_log()
+        found.append(log[np.isin(log["flow"], rows)])
+    every = np.concatenate(found)
+    return {int(c): np.sort(every["record"][every["capture"] == c]) for c in np.unique(every["capture"])}
+
+
+def _opened(source: Any, compiled: bool | None, batch: int) -> CaptureSet:
+    """The captures behind `source`, opened in time order. Raises CaptureError when there is none."""
+    items = [source] if isinstance(source, str | os.PathLike) or hasattr(source, "read") else list(source)
+    paths: list[Any] = []
+    failed: list[CaptureError] = []
+    for item in items:
+        if hasattr(item, "read"):
+            paths.append(item)
+            continue
+        try:
+            paths.extend(find_captures([os.fspath(item)]))
+        except CaptureError as error:
+            failed.append(error)
+    captures = CaptureSet(paths, compiled=compiled, batch=batch)
+    captures.unreadable[:0] = failed
+    if not captures.infos:
+        captures.close()
+        raise captures.unreadable[0] if captures.unreadable else CaptureError("", "no captures given")
+    return captures
+
+
+def _packets(captures: CaptureSet, compiled: bool, progress: Progress | None) -> Iterator[tuple[Array, Any]]:
+    """PACKET rows in reading order with the buffers their payloads lie in: `(packets, [(buffer, rows), ...])`.
+
+    Valid until the next one is asked for. Where captures overlap in time, each window is decoded capture by
+    capture and its rows are put in order of time; `rows` are then the places of the buffer's packets.
+    """
+    decode = speed(compiled).decode_batch
+    room = np.zeros(BATCH, PACKET)
+    numbers = np.arange(BATCH)
+    count = told = 0
+    for window in captures.batches():
+        total = sum(high - low for _, _, low, high in window)
+        if total > len(room):
+            room = np.zeros(total, PACKET)
+        buffers: list[tuple[Any, Array]] = []
+        at = 0
+        for capture, part, low, high in window:
+            n = high - low
+            rows = room[at : at + n]
+            decode(view(part.buffer, compiled), part.records[low:high], n, rows)
+            if n > len(numbers):
+                numbers = np.arange(n)
+            rows["record"] = numbers[:n] + (part.first_record + low)
+            rows["capture"] = capture
+            buffers.append((part.buffer, numbers[:n] + at))
+            at += n
+        packets = room[:total]
+        if len(window) > 1:
+            order = time_order(window)
+            packets = packets[order]
+            place = np.empty(total, "i8")
+            place[order] = np.arange(total)
+            buffers = [(buffer, place[rows]) for buffer, rows in buffers]
+        yield packets, buffers
+        count += total
+        if progress is not None and captures.bytes_read - told >= 1 << 20:
+            told = captures.bytes_read
+            progress(told, captures.size, count)
+
+
+def _learned(announced: Sequence[Announced]) -> list[Learned]:
+    """SQL Server endpoints by SSRP: one row per endpoint and instance, at its first announcement.
+
+    Whose SQL Server it is, attribution decides from the hosts around it.
+    """
+    rows: dict[tuple[str, int, str, str], Learned] = {}
+    for said in announced:
+        key = (said.address, said.port, said.server, said.instance)
+        if said.port and key not in rows:
+            rows[key] = Learned(
+                component="digital_sentry.sql",
+                address=said.address,
+                port=said.port,
+                transport="tcp",
+                by="ssrp",
+                instance=said.instance,
+                version=said.version,
+                first_ns=said.ts_ns,
+                capture=said.capture,
+                record=said.record,
+            )
+    return list(rows.values())
+
+
+def _caps_reached(tally: Tally, collector: Collector) -> list[Problem]:
+    problems = []
+    overflow, full = int(tally.state[OVERFLOW]), int(tally.state[HELD_FULL])
+    if overflow:
+        problems.append(
+            Problem(
+                "flow_cap", 0, 0, f"{overflow} packets of further flows are counted together: the flow table is full"
+            )
+        )
+    if full:
+        problems.append(
+            Problem("fragment_cap", 0, 0, f"{full} fragments came before their first fragment, more than can wait")
+        )
+    if collector.dropped:
+        problems.append(Problem("evidence_cap", 0, 0, f"{collector.dropped} payloads were not looked at: too many"))
+    return problems

@@ -1,0 +1,131 @@
+"""From candidate payloads to facts.
+
+In: the CANDIDATE rows of a batch, its PACKET rows and buffers. Out: `memberships` (who joined which group) and `learned`
+(which port an SSRP reply announced), each capped. Next: the engine puts them into its `Pass`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.evidence.membership import parse_igmp, parse_mld
+from classifier.evidence.ssrp import parse_reply
+from classifier.flows.state import KIND_IGMP, KIND_MLD, KIND_SSRP
+from classifier.flows.table import address_text
+
+Array = npt.NDArray[Any]
+
+MAX_FACTS = 100_000
+_ICMP_HEADER = 8
+_SSRP_PORT = 1434
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A host joined, left or asked for a group. `group`: "" in a general query; `record`: from 1."""
+
+    group: str
+    host: str
+    kind: str  # "join", "leave", "query"
+    version: int  # of IGMP or MLD
+    ts_ns: int
+    capture: int
+    record: int
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An SSRP reply: a SQL Server instance and the TCP port it listens on (0: none usable)."""
+
+    address: str  # the reply came from here
+    asker: str  # and went to
+    port: int
+    instance: str
+    server: str
+    version: str
+    ts_ns: int
+    capture: int
+    record: int
+
+
+class Collector:
+    """Facts of one pass, in reading order. `dropped`: candidates beyond the cap."""
+
+    def __init__(self) -> None:
+        self.memberships: list[Membership] = []
+        self.announced: list[Announced] = []
+        self.dropped = 0
+
+    def take(self, candidates: Array, packets: Array, buffers: Sequence[tuple[Any, Array]]) -> None:
+        """Look at a batch's candidates. `buffers`: per part of the batch its buffer and the rows that lie in it."""
+        for candidate in candidates:
+            if len(self.memberships) + len(self.announced) >= MAX_FACTS:
+                self.dropped += 1
+                continue
+            index = int(candidate["packet"])
+            packet = packets[index]
+            buffer = _buffer_of(index, buffers)
+            kind = int(candidate["kind"])
+            if kind == KIND_SSRP:
+                self._ssrp(packet, _payload(packet, buffer, 0))
+            elif kind in (KIND_IGMP, KIND_MLD) and not packet["stop"]:
+                self._membership(packet, kind, _payload(packet, buffer, _ICMP_HEADER))
+
+    def _membership(self, packet: Any, kind: int, payload: bytes) -> None:
+        host = address_text([packet["src0"], packet["src1"], packet["src2"], packet["src3"]], int(packet["version"]))
+        parse = parse_igmp if kind == KIND_IGMP else parse_mld
+        for said in parse(payload):
+            self.memberships.append(
+                Membership(
+                    said.group,
+                    host,
+                    said.kind,
+                    said.version,
+                    int(packet["ts_ns"]),
+                    int(packet["capture"]),
+                    int(packet["record"]),
+                )
+            )
+
+    def _ssrp(self, packet: Any, payload: bytes) -> None:
+        if int(packet["src_port"]) != _SSRP_PORT:
+            return
+        reply = parse_reply(payload)
+        if reply is None:
+            return
+        version = int(packet["version"])
+        for instance in reply.instances:
+            self.announced.append(
+                Announced(
+                    address_text([packet["src0"], packet["src1"], packet["src2"], packet["src3"]], version),
+                    address_text([packet["dst0"], packet["dst1"], packet["dst2"], packet["dst3"]], version),
+                    instance.tcp_port or 0,
+                    instance.instance,
+                    instance.server,
+                    instance.version,
+                    int(packet["ts_ns"]),
+                    int(packet["capture"]),
+                    int(packet["record"]),
+                )
+            )
+
+
+def _buffer_of(index: int, buffers: Sequence[tuple[Any, Array]]) -> Any:
+    """The buffer that row `index` points into."""
+    if len(buffers) == 1:
+        return buffers[0][0]
+    for buffer, rows in buffers:
+        if np.any(rows == index):
+            return buffer
+    raise IndexError(index)
+
+
+def _payload(packet: Any, buffer: Any, before: int) -> bytes:
+    """The captured payload, `before` bytes earlier where the decoder counts those to the header."""
+    start = int(packet["payload_at"])
+    return bytes(buffer[start - before : start + int(packet["payload_captured"])])
