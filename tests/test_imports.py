@@ -22,8 +22,9 @@ LAYERS = (
     ("evidence",),
     ("matching",),
     ("findings",),
-    ("addresses", "rates", "tables", "host_table"),  # what the report counts with
-    ("report",),
+    ("tables",),  # what a report counts
+    ("scapy_layers",),
+    ("report", "frames", "explain", "notebook", "inspect", "schema"),
     ("render",),
     ("progress",),
     ("engine",),

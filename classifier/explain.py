@@ -1,0 +1,93 @@
+"""Why a flow is labelled as it is, in sentences.
+
+In: the facts of a report and a flow's number. Out: text, one statement a line. Next: `Report.explain`, the command.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from classifier.columns import NO_VLAN, encapsulation_name
+from classifier.decode.protocols import protocol_name
+from classifier.flows.table import DIRECTION_BASES, TCP_STATES
+from classifier.tables.addresses import mac_text
+from classifier.tables.facts import Facts
+
+BASES = {
+    "syn": "it sent the SYN",
+    "syn_ack": "the SYN-ACK went to it",
+    "group": "the other side is a multicast group or broadcast",
+    "content": "what the packets say",
+    "service_port": "the other side's port is one that a service listens on",
+    "fan_in": "the other endpoint met several others",
+    "port_order": "the other side's port is lower and in no ephemeral range",
+    "first_packet": "it sent the first packet of the capture, nothing better is known",
+}
+STATES = {
+    "attempt": "The connection was tried and not answered.",
+    "refused": "The connection was refused.",
+    "syn_ack_only": "The responder accepted, the originator did not go on.",
+    "established": "The connection was opened in the capture and not closed.",
+    "closed": "The connection was opened and closed in the capture.",
+    "half_closed": "The connection was opened in the capture and closed by one side.",
+    "reset": "The connection was opened in the capture and reset.",
+    "midstream": "The connection began before the capture.",
+    "midstream_closed": "The connection began before the capture and was closed in it.",
+    "midstream_reset": "The connection began before the capture and was reset in it.",
+}
+
+
+def explain(facts: Facts, flow: int) -> str:
+    """The sentences, joined by line feeds."""
+    flows, labels, ends = facts.read.flows, facts.labels, facts.addresses
+
+    def endpoint(address: int, port: int) -> str:
+        text = ends.text(address)
+        if not port:
+            return text
+        return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
+
+    orig = endpoint(int(ends.orig[flow]), int(flows.orig_port[flow]))
+    resp = endpoint(int(ends.resp[flow]), int(flows.resp_port[flow]))
+    component = labels.components[labels.component[flow]]
+    name = facts.signatures.name_of(component)
+    grade = ("", "probable", "confirmed")[labels.grade[flow]]
+    owner = component if name in ("", component) else f"{component} ({name})"
+    lines = [
+        f"Flow {flow}: {protocol_name(int(flows.proto[flow]))} {orig} -> {resp}",
+        f"It belongs to {owner}{f', {grade}' if grade else ''}.",
+    ]
+    lines += [f"  - {reason}" for reason in labels.reasons(flow)]
+    for candidate, reason in facts.candidates_of.get(flow, ()):
+        lines.append(f"It is not given to {candidate}: {reason}")
+    lines.append(f"The originator is {orig}: {BASES[DIRECTION_BASES[flows.direction_basis[flow]]]}.")
+    state = TCP_STATES[flows.tcp_state[flow]]
+    if state:
+        lines.append(STATES[state])
+    lines.append(
+        f"Packets {int(flows.orig_packets[flow])} -> and {int(flows.resp_packets[flow])} <-, "
+        f"wire bytes {int(flows.orig_wire[flow])} -> and {int(flows.resp_wire[flow])} <-."
+    )
+    lines.append(
+        f"Seen from {utc(int(flows.first_ns[flow]))} to {utc(int(flows.last_ns[flow]))}, "
+        f"first in record {int(flows.first_record[flow])} of {facts.read.captures[int(flows.capture[flow])].path}."
+    )
+    macs = [mac_text(int(mac)) for mac in (flows.orig_mac[flow], flows.resp_mac[flow]) if mac]
+    if macs:
+        lines.append(f"Ethernet addresses: {', '.join(macs)}.")
+    outer = [encapsulation_name(int(flows.encap[flow]))] if flows.encap[flow] else []
+    if flows.vlan[flow] != NO_VLAN:
+        outer.append(f"VLAN {int(flows.vlan[flow])}")
+    if outer:
+        lines.append(f"Inside {', '.join(outer)}.")
+    if flows.stopped[flow]:
+        lines.append(f"Decoding ended early in {int(flows.stopped[flow])} of its packets (cut or damaged).")
+    if flows.unresolved[flow]:
+        lines.append("These are later fragments of packets whose first fragment is not in the capture.")
+    return "\n".join(lines)
+
+
+def utc(time_ns: int) -> str:
+    """A time as text, to the microsecond: `2024-05-03 08:13:20.000000 UTC`."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_ns // 1000)
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC"

@@ -1,0 +1,117 @@
+"""The JSON Schema of the report, made from `columns.TABLES`.
+
+In: the column tables. Out: `report_schema()`, and `report.schema.json` beside this file, which is checked in and
+shipped. Write it anew with `python -m classifier.schema` after a change of columns; a test notices when it is stale.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from classifier.columns import TABLES, Column
+
+SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
+
+_INTEGER = {"type": "integer"}
+_COUNT = {"type": "integer", "minimum": 0}
+_TEXT = {"type": "string"}
+_TIME_OR_NONE = {"type": ["integer", "null"]}
+
+_ENUMS = {
+    "grade": ["", "probable", "confirmed"],
+    "severity": ["error", "warning", "info"],
+    "status": ["fired", "skipped"],
+    "by": ["ssrp", "rtsp", "content"],
+}
+_ON_REQUEST = ("flows", "timeline", "quality")
+
+
+def report_schema() -> dict[str, Any]:
+    """The schema (draft 2020-12) of `Report.to_dict()`."""
+    problem = _object({"code": _TEXT, "record": _INTEGER, "offset": _INTEGER, "message": _TEXT})
+    capture = _object(
+        {
+            "path": _TEXT,
+            "format": {"enum": ["pcap", "pcapng"]},
+            "compression": {"enum": [None, "gzip", "zstd", "lz4"]},
+            "link_types": {"type": "array", "items": _TEXT},
+            "packets": _COUNT,
+            "wire_bytes": _COUNT,
+            "captured_bytes": _COUNT,
+            "first_ns": _TIME_OR_NONE,
+            "last_ns": _TIME_OR_NONE,
+            "complete": {"type": "boolean"},
+            "dropped": _COUNT,
+            "problem_count": _COUNT,
+            "problems": {"type": "array", "items": problem},
+        }
+    )
+    totals = _object(
+        {
+            **{name: _COUNT for name in ("packets", "wire_bytes", "captured_bytes", "ip_bytes", "flows")},
+            "first_ns": _TIME_OR_NONE,
+            "last_ns": _TIME_OR_NONE,
+            "duration_ns": _COUNT,
+        }
+    )
+    properties: dict[str, Any] = {
+        "schema_version": {"const": 1},
+        "generator": _object({"name": _TEXT, "version": _TEXT}),
+        "captures": {"type": "array", "items": capture},
+        "problems": {"description": "of reading as a whole", "type": "array", "items": problem},
+        "totals": totals,
+        "limits": {
+            "description": "tables (or lists in them) that show only part of what there is",
+            "type": "array",
+            "items": _object({"section": _TEXT, "listed": _COUNT, "total": _COUNT}),
+        },
+    }
+    for section, columns in TABLES.items():
+        row = _object({column.name: _column(column) for column in columns})
+        properties[section] = {"type": "array", "items": row}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "classify: report",
+        "description": "Times are nanoseconds since 1970-01-01 UTC, rates are bits per second.",
+        **_object(properties, optional=_ON_REQUEST),
+    }
+
+
+def _object(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _column(column: Column) -> dict[str, Any]:
+    kinds: dict[str, dict[str, Any]] = {
+        "int": _INTEGER,
+        "float": {"type": "number"},
+        "str": _TEXT,
+        "time": _INTEGER,
+        "category": _TEXT,
+        "list": {"type": "array", "items": {"type": ["string", "integer"]}},
+        "map": _grades(),
+    }
+    schema = dict(kinds[column.kind])
+    if column.name in _ENUMS:
+        schema = {"enum": _ENUMS[column.name]}
+    elif column.kind == "int" and column.unit:
+        schema["minimum"] = 0
+    if column.name == "share":
+        schema |= {"minimum": 0, "maximum": 1}
+    if column.nullable:
+        schema["type"] = [schema["type"], "null"]
+    meaning = ", ".join(text for text in (column.meaning, column.unit) if text)
+    return {"description": meaning, **schema} if meaning else schema
+
+
+def _grades() -> dict[str, Any]:
+    sums = _object({"flows": _COUNT, "packets": _COUNT, "wire_bytes": _COUNT})
+    return _object({"confirmed": sums, "probable": sums})
+
+
+def as_text() -> str:
+    """The schema as it is checked in."""
+    return json.dumps(report_schema(), indent=2, ensure_ascii=True) + "\n"

@@ -1,0 +1,106 @@
+"""The addresses of a flow table, each once.
+
+In: a FlowTable. Out: `Addresses`: a number per distinct address, the numbers of every flow's originator and
+responder, and their text. Next: the report's tables, which group by number and write text only for what they show.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.flows.table import FlowTable, address_text, address_words, is_group
+
+Array = npt.NDArray[Any]
+
+_OCTETS = tuple(str(i) for i in range(256))
+
+
+class Addresses:
+    """Distinct addresses of a flow table, numbered: IPv4 first, then IPv6, each in numerical order.
+
+    `orig`, `resp`: (n flows,) i8 numbers. `words`: (n addresses, 4) u4. `version`: (n addresses,) u1.
+    `group`: (n addresses,) bool, multicast or limited broadcast.
+    """
+
+    def __init__(self, flows: FlowTable) -> None:
+        n = len(flows)
+        words = np.concatenate([flows.orig_addr, flows.resp_addr]).reshape(-1, 4)
+        version = np.concatenate([flows.version, flows.version])
+        ids = np.zeros(2 * n, "i8")
+        four = version == 4
+        fours, ids[four] = np.unique(words[four, 3], return_inverse=True)
+        sixes, number = _unique_rows(words[~four])
+        ids[~four] = number + len(fours)
+        self.orig: Array = ids[:n]
+        self.resp: Array = ids[n:]
+        self.words: Array = np.zeros((len(fours) + len(sixes), 4), "u4")
+        self.words[: len(fours), 3] = fours
+        self.words[len(fours) :] = sixes
+        self.version: Array = np.where(np.arange(len(self.words)) < len(fours), 4, 6).astype("u1")
+        self.group: Array = is_group(self.words, self.version)
+        self._n4 = len(fours)
+        self._all: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def text(self, number: int) -> str:
+        """One address as text."""
+        return str(self.texts(np.asarray([number]))[0])
+
+    def texts(self, numbers: Array) -> Array:
+        """Addresses as an object array of str, each distinct one written once."""
+        if self._all is not None:
+            return self._all[numbers]
+        if 2 * len(numbers) >= len(self):
+            self._all = self._written(np.arange(len(self)))
+            return self._all[numbers]
+        distinct, at = np.unique(numbers, return_inverse=True)
+        return self._written(distinct)[at]
+
+    def _written(self, numbers: Array) -> Array:
+        out = np.empty(len(numbers), object)
+        o = _OCTETS
+        four = numbers < self._n4
+        words = self.words[numbers[four], 3].tolist()
+        out[four] = [f"{o[w >> 24]}.{o[w >> 16 & 255]}.{o[w >> 8 & 255]}.{o[w & 255]}" for w in words]
+        six = np.flatnonzero(~four)
+        for i, row in zip(six.tolist(), self.words[numbers[six]].tolist(), strict=True):
+            out[i] = address_text(row, 6)
+        return out
+
+    def find(self, text: str) -> int:
+        """Number of the address written `text`, -1 when no flow has it."""
+        try:
+            version, words = address_words(text)
+        except ValueError:
+            return -1
+        if version == 4:
+            at = int(np.searchsorted(self.words[: self._n4, 3], words[3]))
+            return at if at < self._n4 and int(self.words[at, 3]) == words[3] else -1
+        hit = np.flatnonzero((self.words[self._n4 :] == np.asarray(words, "u4")).all(axis=1))
+        return int(hit[0]) + self._n4 if len(hit) else -1
+
+
+def _unique_rows(words: Array) -> tuple[Array, Array]:
+    """Distinct rows of (m, 4) u4 in numerical order, and the number of each row."""
+    m = len(words)
+    if not m:
+        return words, np.zeros(0, "i8")
+    high = words[:, 0].astype("u8") << np.uint64(32) | words[:, 1]
+    low = words[:, 2].astype("u8") << np.uint64(32) | words[:, 3]
+    order = np.lexsort((low, high))
+    high, low = high[order], low[order]
+    new = np.concatenate(([True], (high[1:] != high[:-1]) | (low[1:] != low[:-1])))
+    number = np.empty(m, "i8")
+    number[order] = np.cumsum(new) - 1
+    return words[order][new], number
+
+
+def mac_text(mac: int) -> str:
+    """A MAC address kept as an integer, as text: `00:1b:44:11:3a:b7`."""
+    digits = f"{mac & 0xFFFFFFFFFFFF:012x}"
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))

@@ -1,0 +1,162 @@
+"""What every table is computed from, each intermediate result once, and the sums they share.
+
+In: a pass, its labels, the signatures. Out: `Facts`. Next: the other modules of this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.tables.addresses import Addresses
+from classifier.tables.rates import SECOND_NS, Rates
+
+if TYPE_CHECKING:
+    from classifier.engine import Pass
+    from classifier.matching import Attribution, SignatureSet
+
+Array = npt.NDArray[Any]
+Columns = dict[str, Any]
+
+PRODUCTS_LAST = ("other", "network", "unclassified")
+PRODUCTS_FIRST = ("digifort", "digital_sentry")
+
+_NEVER_NS = np.iinfo("i8").max
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A table that shows only part of what there is."""
+
+    section: str
+    listed: int
+    total: int
+
+
+@dataclass
+class Facts:
+    """What every table is computed from, each intermediate result once."""
+
+    read: Pass
+    signatures: SignatureSet
+    labels: Attribution
+    limits: dict[str, Limit] = field(default_factory=dict)
+
+    @cached_property
+    def addresses(self) -> Addresses:
+        """The distinct addresses of the flows."""
+        return Addresses(self.read.flows)
+
+    @cached_property
+    def totals(self) -> dict[str, Any]:
+        """Sums over all flows and frames, so that component rows sum to them."""
+        flows, links = self.read.flows, self.read.links
+        first = min([*flows.first_ns[:1].tolist(), *links.first_ns.tolist()], default=None)
+        last = max([int(t.max()) for t in (flows.last_ns, links.last_ns) if len(t)], default=None)
+        if len(flows):
+            first = min(int(flows.first_ns.min()), first if first is not None else _NEVER_NS)
+        return {
+            "packets": total(flows.orig_packets, flows.resp_packets, links.packets),
+            "wire_bytes": total(flows.orig_wire, flows.resp_wire, links.wire),
+            "captured_bytes": total(flows.captured, links.captured),
+            "ip_bytes": total(flows.orig_ip, flows.resp_ip),
+            "flows": len(flows),
+            "first_ns": first,
+            "last_ns": last,
+            "duration_ns": last - first if first is not None and last is not None else 0,
+        }
+
+    @property
+    def seconds(self) -> float:
+        """Duration that mean rates are taken over: one second when all packets have the same time."""
+        return (self.totals["duration_ns"] or SECOND_NS) / SECOND_NS
+
+    @cached_property
+    def owner(self) -> Array:
+        """Component index per tally row, -1 where a row is in no table."""
+        flows, links = self.read.flows, self.read.links
+        rows = max([-1, *(int(t.row.max()) for t in (flows, links) if len(t))]) + 1
+        if len(self.read.bins):
+            rows = max(rows, int(self.read.bins["flow"].max()) + 1)
+        owner = np.full(rows, -1, "i4")
+        owner[flows.row] = self.labels.component
+        owner[links.row] = self.labels.link_component
+        return owner
+
+    @cached_property
+    def rates(self) -> Rates:
+        """Bytes per component over time."""
+        totals = self.totals
+        return Rates(self.read.bins, self.read.bin_width_ns, self.owner, totals["first_ns"], totals["last_ns"])
+
+    def product(self, component: int) -> str:
+        """Product of a component index."""
+        return self.signatures.product_of(self.labels.components[component])
+
+    @cached_property
+    def candidates_of(self) -> dict[int, list[tuple[str, str]]]:
+        """Per flow the components that were considered and not given, and why: `(component, reason)`."""
+        out: dict[int, list[tuple[str, str]]] = {}
+        for component, flow_id, reason in sorted(self.labels.candidates):
+            out.setdefault(flow_id, []).append((component, reason))
+        return out
+
+    def limit(self, section: str, listed: int, there_are: int) -> None:
+        """Note that `section` shows `listed` of `there_are`; forgotten when that is all."""
+        if there_are > listed:
+            self.limits[section] = Limit(section, listed, there_are)
+
+
+def total(*parts: Array) -> int:
+    """Sum of integer columns, exact."""
+    return sum(int(part.sum(dtype="i8")) for part in parts)
+
+
+def sums(keys: Array, values: Array, size: int) -> Array:
+    """(size,) i8: sum of `values` per key, exact (no floats: a lying length can be 4 GB)."""
+    out = np.zeros(size, "i8")
+    np.add.at(out, keys, values.astype("i8", copy=False))
+    return out
+
+
+def lowest(keys: Array, values: Array, size: int) -> Array:
+    """(size,) i8: minimum of `values` per key."""
+    out = np.full(size, np.iinfo("i8").max, "i8")
+    np.minimum.at(out, keys, values.astype("i8", copy=False))
+    return out
+
+
+def highest(keys: Array, values: Array, size: int) -> Array:
+    """(size,) i8: maximum of `values` per key."""
+    out = np.full(size, np.iinfo("i8").min, "i8")
+    np.maximum.at(out, keys, values.astype("i8", copy=False))
+    return out
+
+
+def share(part: int, whole: int) -> float:
+    """`part` of `whole`, 0 when there is nothing."""
+    return round(part / whole, 9) if whole else 0.0
+
+
+def bps(wire_bytes: int, seconds: float) -> float:
+    """Mean bits per second."""
+    return round(wire_bytes * 8 / seconds, 3)
+
+
+def product_rank(product: str) -> tuple[int, str]:
+    """Sort key: the two products this is about, then a user's own, then everything else."""
+    if product in PRODUCTS_FIRST:
+        return PRODUCTS_FIRST.index(product), ""
+    if product in PRODUCTS_LAST:
+        return 10 + PRODUCTS_LAST.index(product), ""
+    return 5, product
+
+
+def picked(names: Sequence[str], index: Array) -> Array:
+    """Object array of `names[index]`."""
+    return np.array([*names, ""], object)[:-1][index]

@@ -1,0 +1,73 @@
+"""Flows, candidates and learned endpoints.
+
+In: `Facts`. Out: columns. Next: `classifier.report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from classifier.columns import NO_VLAN, encapsulation_name
+from classifier.decode.protocols import protocol_name
+from classifier.flows.table import DIRECTION_BASES, TCP_STATES
+from classifier.tables.facts import Array, Columns, Facts, picked
+
+CANDIDATES_LISTED = 10_000
+
+
+def flows(facts: Facts) -> Columns:
+    """All flows, in order of first packet."""
+    table, labels, addresses = facts.read.flows, facts.labels, facts.addresses
+    n = len(table)
+    vlan = table.vlan.astype(object)
+    vlan[table.vlan == NO_VLAN] = None
+    considered = facts.candidates_of
+    return {
+        "flow_id": np.arange(n),
+        "protocol": _named(table.proto, protocol_name),
+        "orig_address": addresses.texts(addresses.orig),
+        "orig_port": table.orig_port,
+        "resp_address": addresses.texts(addresses.resp),
+        "resp_port": table.resp_port,
+        "vlan": vlan,
+        "encapsulation": _named(table.encap, encapsulation_name),
+        "first_ns": table.first_ns,
+        "last_ns": table.last_ns,
+        "orig_packets": table.orig_packets,
+        "resp_packets": table.resp_packets,
+        "orig_wire_bytes": table.orig_wire,
+        "resp_wire_bytes": table.resp_wire,
+        "orig_payload_bytes": table.orig_payload,
+        "resp_payload_bytes": table.resp_payload,
+        "tcp_state": picked(TCP_STATES, table.tcp_state),
+        "component": picked(labels.components, labels.component),
+        "grade": picked(("", "probable", "confirmed"), labels.grade),
+        "evidence": [labels.evidence(i) for i in range(n)],
+        "candidates": [[component for component, _ in considered.get(i, ())] for i in range(n)],
+        "direction_basis": picked(DIRECTION_BASES, table.direction_basis),
+        "orig_ip_bytes": table.orig_ip,
+        "resp_ip_bytes": table.resp_ip,
+        "capture": table.capture,
+        "first_record": table.first_record,
+    }
+
+
+def _named(codes: Array, name: Callable[[int], str]) -> Array:
+    distinct, at = np.unique(codes, return_inverse=True)
+    return np.array([*(name(code) for code in distinct.tolist()), ""], object)[at]
+
+
+def candidates(facts: Facts) -> Columns:
+    """Components that a port alone would suggest, in order of flow; the first `CANDIDATES_LISTED`."""
+    rows = sorted(facts.labels.candidates, key=lambda c: (c[1], c[0]))
+    facts.limit("candidates", CANDIDATES_LISTED, len(rows))
+    rows = rows[:CANDIDATES_LISTED]
+    return {"component": [r[0] for r in rows], "flow_id": [r[1] for r in rows], "reason": [r[2] for r in rows]}
+
+
+def learned(facts: Facts) -> Columns:
+    """Endpoints that content announced, in the order they were learned."""
+    names = ("component", "address", "port", "by", "instance", "version", "first_ns")
+    return {name: [getattr(endpoint, name) for endpoint in facts.read.learned] for name in names}

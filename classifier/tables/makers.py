@@ -1,0 +1,32 @@
+"""The tables of a report, as columns.
+
+In: `facts.Facts` (a pass over the captures, its labels, the signatures). Out: `MAKERS`: per table a function to a dict from
+column name to equally long values, names and order as in `columns.TABLES`. Next: `classifier.report` turns columns into
+rows, `classifier.frames` into DataFrames. Only the table of flows runs Python once per flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from classifier.tables.components import components, protocols, timeline
+from classifier.tables.facts import Columns, Facts
+from classifier.tables.flows import candidates, flows, learned
+from classifier.tables.hosts import hosts
+from classifier.tables.multicast import multicast
+from classifier.tables.quality import quality
+from classifier.tables.unclassified import unclassified
+
+MAKERS: dict[str, Callable[[Facts], Columns]] = {
+    "components": components,
+    "flows": flows,
+    "hosts": hosts,
+    "multicast": multicast,
+    "timeline": timeline,
+    "protocols": protocols,
+    "quality": quality,
+    "unclassified": unclassified,
+    "candidates": candidates,
+    "learned": learned,
+}
+"""What computes each table. Findings and streams are handed to the report."""

@@ -1,0 +1,128 @@
+"""Rates over time: what the time bins of a pass say about components, flows and hosts.
+
+In: BIN rows and which component owns each tally row. Out: `Rates`: peak, 95th percentile, trends, the timeline.
+Next: the report's tables and `Report.timeseries`.
+
+Bins are sparse and anchored to the epoch. Peak and p95 are over 1-second bins from the second of the first packet to
+the second of the last, empty seconds counting as 0; when the pass had to use wider bins, over those.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+SECOND_NS = 1_000_000_000
+_DENSE = 1 << 22  # cells of a table indexed directly; above it, bins are sorted instead
+
+
+class Rates:
+    """Bytes per component and time bin.
+
+    `component`, `start_ns`, `wire`, `packets`: one entry per (component, bin) that holds packets, ordered by
+    component, then time.
+    """
+
+    def __init__(self, bins: Array, width_ns: int, owner: Array, first_ns: int | None, last_ns: int | None) -> None:
+        """`owner`: component index per tally row (-1: none)."""
+        self.width_ns = width_ns
+        self.first_ns = first_ns or 0
+        self.last_ns = last_ns or 0
+        component = owner[bins["flow"]].astype("i8")
+        wire = bins["a_wire"] + bins["b_wire"]
+        self.component, self.start_ns, self.wire, self.packets = grouped(
+            component, bins["bin_ns"], width_ns, wire, bins["packets"].astype("i8")
+        )
+
+    def of(self, component: int) -> slice:
+        """Where the entries of a component are."""
+        first, last = np.searchsorted(self.component, [component, component + 1])
+        return slice(int(first), int(last))
+
+    @property
+    def rate_width_ns(self) -> int:
+        """Width of the bins that peak and p95 are taken over: one second, or the pass's own when that is wider."""
+        return max(self.width_ns, SECOND_NS)
+
+    def peak_and_p95(self, component: int) -> tuple[float, float]:
+        """`(peak_bps, p95_bps)` of a component."""
+        where = self.of(component)
+        width = self.rate_width_ns
+        second = self.start_ns[where] // width
+        if not len(second):
+            return 0.0, 0.0
+        at = np.flatnonzero(np.concatenate(([True], second[1:] != second[:-1])))
+        values = np.sort(np.add.reduceat(self.wire[where], at))
+        count = self.last_ns // width - self.first_ns // width + 1
+        to_bps = 8 * SECOND_NS / width
+        return float(values[-1]) * to_bps, percentile(values, max(count, len(values)), 0.95) * to_bps
+
+    def trend(self, component: int, points: int) -> list[float]:
+        """Mean bits per second in `points` equal slices between the first and the last packet of the capture.
+
+        A bin's bytes are spread evenly over the part of the bin that lies inside the capture.
+        """
+        where = self.of(component)
+        start = np.clip(self.start_ns[where], self.first_ns, self.last_ns)
+        end = np.clip(self.start_ns[where] + self.width_ns, self.first_ns, self.last_ns)
+        span = (self.last_ns - self.first_ns) or SECOND_NS
+        if not len(start):
+            return [0.0] * points
+        total = np.cumsum(self.wire[where], dtype="f8")
+        x = np.stack([start - self.first_ns, end - self.first_ns], axis=1).ravel().astype("f8")
+        y = np.stack([total - self.wire[where], total], axis=1).ravel()
+        edges = np.linspace(0, span, points + 1)
+        at = np.interp(edges, x, y)
+        at[0], at[-1] = 0.0, total[-1]
+        return [float(v) for v in np.diff(at) * 8 * SECOND_NS * points / span]
+
+
+def percentile(values: Array, count: int, q: float) -> float:
+    """The `q` quantile of `count` numbers, of which `values` (sorted) are given and the rest are 0.
+
+    Interpolated linearly between neighbours, as pandas and numpy do, so that a notebook gets the same figure.
+    """
+    zeros = count - len(values)
+    place = q * (count - 1)
+    low = math.floor(place)
+    high = min(low + 1, count - 1)
+
+    def value(i: int) -> float:
+        return float(values[i - zeros]) if i >= zeros else 0.0
+
+    return value(low) + (value(high) - value(low)) * (place - low)
+
+
+def grouped(
+    key: Array, start_ns: Array, width_ns: int, wire: Array, packets: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Sums per (key, time bin of `width_ns`): `(key, start_ns, wire, packets)`, ordered by key, then time.
+
+    Entries with a negative key are left out.
+    """
+    keep = key >= 0
+    if not keep.all():
+        key, start_ns, wire, packets = key[keep], start_ns[keep], wire[keep], packets[keep]
+    if not len(key):
+        empty = np.zeros(0, "i8")
+        return empty, empty, empty, empty
+    number = start_ns // width_ns
+    lowest = int(number.min())
+    span = int(number.max()) - lowest + 1
+    keys = int(key.max()) + 1
+    if keys * span <= _DENSE:
+        cell = key * span + (number - lowest)
+        sums, counts = np.zeros(keys * span, "i8"), np.zeros(keys * span, "i8")
+        np.add.at(sums, cell, wire)
+        np.add.at(counts, cell, packets)
+        held = np.flatnonzero(np.bincount(cell, minlength=keys * span))
+        return held // span, (held % span + lowest) * width_ns, sums[held], counts[held]
+    order = np.lexsort((number, key))
+    key, number = key[order], number[order]
+    at = np.flatnonzero(np.concatenate(([True], (key[1:] != key[:-1]) | (number[1:] != number[:-1]))))
+    return key[at], number[at] * width_ns, np.add.reduceat(wire[order], at), np.add.reduceat(packets[order], at)
