@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -156,7 +158,7 @@ def test_parts_merged_in_any_grouping_are_one_pass(packets: list[dict[str, int]]
     rows = rows_of(packets)
     whole = comparable(tallied(rows))
     edges = sorted({0, len(rows), *(min(c, len(rows)) for c in cuts)})
-    parts = [rows[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [rows[a:b] for a, b in itertools.pairwise(edges)]
     for leftmost_first in (True, False):
         tallies = [tallied(part) for part in parts]
         if not tallies:

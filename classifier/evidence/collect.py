@@ -1,7 +1,7 @@
 """From candidate payloads to facts.
 
-In: the CANDIDATE rows of a batch, its PACKET rows and buffers. Out: `memberships` (who joined which group) and `learned`
-(which port an SSRP reply announced), each capped. Next: the engine puts them into its `Pass`.
+In: the CANDIDATE rows of a batch, its PACKET rows and buffers. Out: `memberships` (who joined which group) and
+`announced` (which port an SSRP reply names), each capped. Next: the engine puts them into its `Pass`.
 """
 
 from __future__ import annotations

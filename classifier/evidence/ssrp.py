@@ -1,8 +1,9 @@
 """SQL Server Resolution Protocol, UDP 1434: which TCP port a SQL Server instance listens on.
 
-In: a UDP payload. Out: `parse_reply` and `parse_request`. Source: Microsoft [MC-SQLR] 2.2.1 to 2.2.6. Field order in real
-replies differs from the grammar there (np before tcp and tcp before np both exist), records hold empty fields, and replies are
-cut by snaplens and fragments, so a record is found by its fixed head and a port counts only with its closing semicolon.
+In: a UDP payload. Out: `parse_reply` and `parse_request`. Source: Microsoft [MC-SQLR] 2.2.1 to 2.2.6. Field order in
+real replies differs from the grammar there (np before tcp and tcp before np both exist), records hold empty fields, and
+replies are cut by snaplens and fragments, so a record is found by its fixed head and a port counts only with its
+closing semicolon.
 """
 
 from __future__ import annotations
