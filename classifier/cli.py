@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ PROGRAM = "classify"
 COMPLETE_VARIABLE = "_CLASSIFY_COMPLETE"
 TRACEBACK_VARIABLE = "CLASSIFIER_TRACEBACK"
 
-# columns.TABLES has the same names; it is not imported because it needs numpy (a test compares them)
+# The same as columns.TABLES and render.FORMATS, which are not imported for the sake of a quick --help (tests compare)
 SECTIONS = (
     "components", "flows", "hosts", "streams", "multicast", "findings", "timeline", "protocols", "quality",
     "unclassified", "candidates", "learned",
@@ -102,17 +102,10 @@ def _complete_files(ctx: click.Context, param: click.Parameter, incomplete: str)
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    click.echo(f"{PROGRAM} {_version()}")
+    from classifier import __version__
+
+    click.echo(f"{PROGRAM} {__version__}")
     ctx.exit()
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("vms-classifier")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 @click.command(
@@ -184,11 +177,7 @@ def classify(
     _check_input(files, ctx)
     if output is not None:
         _check_output(output, files, ctx)
-    try:
-        report, unreadable = _read(files, signature_files, quiet)
-    except SignatureError as error:
-        complain(str(error))
-        return EXIT_USAGE
+    report, unreadable = _read(files, signature_files, quiet)
     for message in unreadable:
         complain(message)
     if report is None:
@@ -234,6 +223,8 @@ def _check_output(output: str, files: tuple[str, ...], ctx: click.Context) -> No
             raise click.UsageError(f"--output {output!r} is the capture itself", ctx)
     if not target.parent.is_dir():
         raise click.UsageError(f"--output {output!r}: there is no folder {str(target.parent)!r}", ctx)
+    if target.exists() and not target.is_file():
+        return  # /dev/stdout, a named pipe
     if not os.access(target.parent, os.W_OK):
         raise click.UsageError(f"--output {output!r}: no permission to write there", ctx)
 
@@ -254,7 +245,8 @@ def _read(files: Sequence[str], signatures: Sequence[str], quiet: bool) -> tuple
     jit.on_compile(None if quiet else remark)
     while wanted:
         try:
-            return engine.classify(wanted, signatures=signatures, progress=progress), unreadable
+            report = engine.classify(wanted, signatures=signatures, progress=progress)
+            return report, unreadable + [str(error) for error in report.unreadable]
         except CaptureError as error:
             unreadable.append(str(error))
             if error.path not in wanted:
@@ -267,12 +259,14 @@ def _read(files: Sequence[str], signatures: Sequence[str], quiet: bool) -> tuple
 
 def _remark_damage(report: Report) -> None:
     """Name every damaged capture on stderr, when the overview does not."""
+    for problem in report.problems:
+        complain(problem.message)
     for info in report.captures:
         for problem in info.problems[:3]:
             place = f"record {problem.record}, byte {problem.offset}: " if problem.record > 0 else ""
             complain(f"{info.path}: {place}{problem.message}")
-        if len(info.problems) > 3:
-            complain(f"{info.path}: and {len(info.problems) - 3} more problems")
+        if info.problem_count > 3:
+            complain(f"{info.path}: and {info.problem_count - 3:,} more problems")
 
 
 def _write(report: Report, form: str, output: str | None, sections: tuple[str, ...]) -> None:
@@ -292,8 +286,9 @@ def _write(report: Report, form: str, output: str | None, sections: tuple[str, .
             return
         data = text.render(report, sections).encode("utf-8", "backslashreplace")
     if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with _onto_stdout():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
     else:
         from classifier.render import write_output
 
@@ -314,8 +309,21 @@ def _print_text(report: Report, sections: tuple[str, ...]) -> None:
     terminal = is_terminal(out)
     width = shutil.get_terminal_size((text.WIDTH, 40)).columns if terminal else text.WIDTH
     shown = text.render(report, sections, width=width, colour=terminal and _colours(), encoding=encoding)
-    out.write(shown.encode(encoding, "backslashreplace").decode(encoding))
-    out.flush()
+    with _onto_stdout():
+        out.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+        out.flush()
+
+
+@contextlib.contextmanager
+def _onto_stdout() -> Iterator[None]:
+    """A full disk behind stdout is a sentence; a reader that left is `main`'s to notice."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_stdout()
+        raise click.ClickException(f"standard output: {error.strerror or error}") from None
 
 
 def _colours() -> bool:
@@ -345,6 +353,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except SignatureError as error:
+        complain(str(error))
+        return EXIT_USAGE
     except BrokenPipeError:  # the reader (head, less) has seen enough
         _forget_stdout()
         return EXIT_BROKEN_PIPE

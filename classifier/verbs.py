@@ -1,37 +1,133 @@
 """The verbs of the command: `classify signatures ...` and `classify completion ...`.
 
-In: their arguments. Out: text on stdout, an exit code. Next: `classifier.cli` offers them where no file has their
-name. What is heavy is imported when a verb runs.
+In: their arguments. Out: text on stdout, an exit code (0, or 2 for a wrong signature file or an unknown id).
+Next: `classifier.cli` offers them where no file has their name. What is heavy is imported when a verb runs.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from classifier.errors import SignatureError
 
-EXIT_USAGE = 2
+if TYPE_CHECKING:
+    from classifier.matching.model import SignatureSet
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group("signatures", invoke_without_command=True, short_help="List, show or check what can be recognised.")
-def signatures() -> None:
-    """What `classify` can recognise, and files that add to it."""
+def _with_signatures(command: F) -> F:
+    return click.option(
+        "--signatures",
+        "files",
+        type=click.Path(exists=True, dir_okay=False),
+        multiple=True,
+        metavar="FILE",
+        help="Also use this signature file; may be repeated.",
+    )(command)
 
 
-def _load(paths: tuple[str, ...]) -> object:
+def _load(files: tuple[str, ...]) -> SignatureSet:
     from classifier.matching import load_signatures
 
-    return load_signatures(paths)
+    return load_signatures(files)
 
 
-@click.command("completion", short_help="Print the shell's completion script (bash, zsh, fish).")
+@click.group(
+    "signatures",
+    invoke_without_command=True,
+    context_settings=HELP,
+    short_help="List, show or check what can be recognised.",
+)
+@click.pass_context
+def signatures(ctx: click.Context) -> int:
+    """What `classify` can recognise, and files that add to it. Without a command: the list."""
+    return int(ctx.invoke(list_signatures) or 0) if ctx.invoked_subcommand is None else 0
+
+
+@signatures.command("list", context_settings=HELP)
+@click.option("--services", is_flag=True, help="Also list the services that belong to no product (DNS, HTTPS, ...).")
+@_with_signatures
+def list_signatures(services: bool = False, files: tuple[str, ...] = ()) -> int:
+    """List the components of every product: id, ports and addresses, name."""
+    from classifier.render import screen_signatures
+
+    click.echo(screen_signatures.listing(_load(files), services=services), nl=False)
+    return 0
+
+
+def _complete_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    try:
+        known = _load(())
+    except SignatureError:
+        return []
+    ids = [item.id for item in known.signatures] + [item.component for item in known.services]
+    return [name for name in ids if name.startswith(incomplete)]
+
+
+@signatures.command("show", context_settings=HELP)
+@click.argument("id", shell_complete=_complete_ids)
+@_with_signatures
+@click.pass_context
+def show_signature(ctx: click.Context, id: str, files: tuple[str, ...] = ()) -> int:
+    """Show everything about one component: what identifies it, what it needs, the sentences it stands on.
+
+    ID is a component id such as digifort.server or other.dns (see `classify signatures list`).
+    """
+    from classifier.render import screen_signatures
+
+    known = _load(files)
+    signature, service = known.get(id), known.service(id)
+    if signature is not None:
+        click.echo(screen_signatures.signature(signature, known), nl=False)
+    elif service is not None:
+        click.echo(screen_signatures.service(service), nl=False)
+    else:
+        from difflib import get_close_matches
+
+        ids = [item.id for item in known.signatures] + [item.component for item in known.services]
+        tails = [name for name in ids if name.partition(".")[2] == id.lower()]
+        near = tails or get_close_matches(id, ids, 3, 0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise click.UsageError(f"no component is called {id!r}{hint}", ctx)
+    return 0
+
+
+@signatures.command("check", context_settings=HELP)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+def check_signatures(files: tuple[str, ...]) -> int:
+    """Check signature files: say what each adds, or what is wrong with it and where (exit code 2).
+
+    A file may build on those before it.
+    """
+    from classifier.cli import EXIT_OK, EXIT_USAGE, complain
+    from classifier.render import screen_signatures
+
+    right: list[str] = []
+    for path in files:
+        try:
+            known = _load((*right, path))
+        except SignatureError as error:
+            complain(str(error))
+            continue
+        right.append(path)
+        click.echo(screen_signatures.checked(path, known), nl=False)
+    return EXIT_OK if len(right) == len(files) else EXIT_USAGE
+
+
+@click.command("completion", context_settings=HELP, short_help="Print the shell's completion script (bash, zsh, fish).")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> int:
-    """Print the script that lets SHELL complete options, sections and files.
+    """Print the script that lets SHELL complete options, sections, signature ids and files.
 
     \b
     bash:  classify completion bash > ~/.local/share/bash-completion/completions/classify
-    zsh:   classify completion zsh > ~/.zfunc/_classify       (a folder of your fpath)
+    zsh:   classify completion zsh > ~/.zfunc/_classify     (a folder of your fpath)
     fish:  classify completion fish > ~/.config/fish/completions/classify.fish
     """
     from click.shell_completion import get_completion_class
@@ -42,6 +138,3 @@ def completion(shell: str) -> int:
     assert script is not None
     click.echo(script(classify, {}, PROGRAM, COMPLETE_VARIABLE).source())
     return 0
-
-
-__all__ = ["EXIT_USAGE", "SignatureError", "completion", "signatures"]

@@ -17,6 +17,7 @@ def capture(path: str = "site.pcapng", **changes: Any) -> SimpleNamespace:
         "size": 1_100_000,
     }  # fmt: skip
     values.update(changes)
+    values.setdefault("problem_count", len(values["problems"]))
     return SimpleNamespace(**values)
 
 
@@ -52,6 +53,8 @@ class FakeReport:
 
     def __init__(self, captures: list[Any] | None = None, **tables: list[dict[str, Any]]) -> None:
         self.captures = [capture()] if captures is None else captures
+        self.unreadable: list[Exception] = []
+        self.problems: list[Any] = []
         self._tables = tables
         components = tables.get("components", [])
         wire = sum(row["wire_bytes"] for row in components)

@@ -48,7 +48,7 @@ def test_the_overview_fits_the_screen(name: str, width: int) -> None:
 def test_the_main_facts_are_on_it() -> None:
     shown = screen(full_site())
     for fact in (
-        "site.pcapng", "10 min", "3,300 packets", "1.31 GB", "mean 17.4 Mbit/s", "UTC", "Digifort Server", "confirmed",
+        "site.pcapng", "10 min", "3,300 packets", "1.31 GB", "mean 17.4 Mbit/s", "UTC", "  Server  ", "confirmed",
         "probable", "41.6 Mbit/s", "Digital Sentry", "the file ends inside this record", "record 1,204,333",
         "Digifort server", "10.20.0.5, 10.20.0.6", "12 flows would fit", "DSSQL", "▁",
     ):  # fmt: skip

@@ -7,8 +7,8 @@ out and how to see them. Lines are shared out by importance (`_share_lines`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.cells import cell_len
 from rich.table import Table
@@ -27,7 +27,8 @@ HEIGHT = 38
 LABEL = 14
 """Columns of the block titles on the left."""
 
-TREND = 12
+GAP = 2
+TREND_LEAST, TREND_MOST = 8, 20
 VMS_PRODUCTS = ("digifort", "digital_sentry")
 PRODUCT_NAMES = {
     "digifort": "Digifort",
@@ -121,14 +122,18 @@ class _Overview:
         return lines
 
     def _problems(self) -> list[Text]:
-        lines = []
+        lines = [Text(printable(error)) for error in self.report.unreadable]
+        lines += [Text(printable(problem.message)) for problem in self.report.problems]
         several = len(self.report.captures) > 1
         for info in self.report.captures:
             name = printable(_path(info.path), 40) + ": " if several or info.path == "-" else ""
             for problem in info.problems:
                 place = f"record {problem.record:,}, byte {problem.offset:,}: " if problem.record > 0 else ""
                 lines.append(Text.assemble((name + place, "bold"), printable(problem.message)))
-            if getattr(info, "dropped", 0):
+            unlisted = info.problem_count - len(info.problems)
+            if unlisted > 0:
+                lines.append(Text(f"{name}{units.counted(unlisted, 'further problem')}"))
+            if info.dropped:
                 lines.append(Text(f"{name}{units.counted(info.dropped, 'packet')} dropped by the capturing machine"))
         return lines
 
@@ -147,38 +152,31 @@ class _Overview:
     # -- components
 
     def _component_table(self, given: dict[str, int]) -> Table:
-        wide = self.width
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
-        name_width = 26 if wide < 104 else min(40, 26 + wide - 103)
-        columns: list[tuple[str, int, Any, str]] = [
-            ("COMPONENT", 0, _name_cell, "left"),
-            ("GRADE", 0, _grade_cell, "left"),
-            ("SHARE", 0, lambda r: Text(units.percent(r["share"])), "right"),
-            ("MEAN", 0, lambda r: Text(units.rate(r["mean_bps"])), "right"),
-            ("P95", 92, lambda r: _rate_cell(r, "p95_bps"), "right"),
-            ("PEAK (1 s)", 72, lambda r: _rate_cell(r, "peak_bps"), "right"),
-            ("BYTES", 116, lambda r: Text(units.size(r["wire_bytes"])), "right"),
-            ("PACKETS", 130, lambda r: Text(units.number(r["packets"])), "right"),
-            ("TREND", 98, self._trend_cell, "left"),
-        ]
-        shown = [c for c in columns if wide >= c[1]]
-        for heading, _, _, justify in shown:
-            table.add_column(
-                heading,
-                justify=justify,  # type: ignore[arg-type]
-                no_wrap=True,
-                overflow="ellipsis",
-                max_width=name_width if heading == "COMPONENT" else None,
-            )
+        columns = [column for column in _COLUMNS if self.width >= column[1]]
+        rows = []
         left = given["components"]
-        for product, rows in self.groups.items():
+        for product, members in self.groups.items():
             if product in self.products:
-                take = min(len(rows), left)
+                take = min(len(members), left)
                 left -= take
             else:
-                take = min(len(rows), given.get(product, 0))
-            for row in self._group_rows(product, rows, take):
-                table.add_row(*(cell(row) for _, _, cell, _ in shown))
+                take = min(len(members), given.get(product, 0))
+            rows += self._group_rows(product, members, take)
+        cells = [[cell(row) for _, _, cell, _ in columns] for row in rows]
+        widths = [
+            max(cell_len(column[0]), *(cell_len(line[n].plain) for line in cells)) for n, column in enumerate(columns)
+        ]
+        room = self.width - sum(widths[1:]) - GAP * len(columns)  # for the name and the trend
+        trend = 0 if self.width < 90 else min(TREND_MOST, max(TREND_LEAST, room - widths[0]))
+        widths[0] = min(widths[0], room - trend if trend else room + GAP)
+
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_edge=False, header_style="dim")
+        for (heading, _, _, justify), width in zip(columns, widths, strict=True):
+            table.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis", width=width)
+        if trend:
+            table.add_column("TREND", no_wrap=True, width=trend)
+        for row, line in zip(rows, cells, strict=True):
+            table.add_row(*line, *([self._trend_cell(row, trend)] if trend else []))
         return table
 
     def _group_rows(self, product: str, rows: list[Row], take: int) -> list[Row]:
@@ -213,8 +211,8 @@ class _Overview:
             )
         return result
 
-    def _trend_cell(self, row: Row) -> Text:
-        series = [self.report.trend(component, TREND) for component in row["ids"][:40]]
+    def _trend_cell(self, row: Row, points: int) -> Text:
+        series = [self.report.trend(component, points) for component in row["ids"][:40]]
         values = [sum(column) for column in zip(*series, strict=True)]
         blocks = units.BLOCKS if self.unicode else units.ASCII_BLOCKS
         return Text(units.sparkline(values, blocks=blocks), "cyan")
@@ -292,8 +290,8 @@ class _Overview:
         if learned:
             first = learned[0]
             name = f" ({printable(first['instance'], 24)})" if first["instance"] else ""
-            text = f"Learned: {printable(first['component'])} at {printable(_endpoint(first['address'], first['port']))}{name}"
-            text += f", by {printable(first['by'])}"
+            where = printable(_endpoint(first["address"], first["port"]))
+            text = f"learned: {printable(first['component'])} at {where}{name}, by {printable(first['by'])}"
             lines.append(_pointer(text, len(learned) - 1, "learned"))
         groups = self.report.rows("multicast")
         if groups:
@@ -327,7 +325,8 @@ def _name_cell(row: Row) -> Text:
         return Text(row["heading"], "bold")
     if "rest" in row:
         return Text(f"  … {row['rest']} more", "dim")
-    return Text("  " + printable(row["name"] or row["id"]))
+    name = printable(row["name"] or row["id"])
+    return Text("  " + name.removeprefix(product_name(str(row["product"])) + " "))
 
 
 def _grade_cell(row: Row) -> Text:
@@ -344,6 +343,19 @@ def _grade_cell(row: Row) -> Text:
 
 def _rate_cell(row: Row, column: str) -> Text:
     return Text(units.rate(row[column]) if column in row else "")
+
+
+_COLUMNS: tuple[tuple[str, int, Callable[[Row], Text], Literal["left", "right"]], ...] = (
+    ("COMPONENT", 0, _name_cell, "left"),
+    ("GRADE", 0, _grade_cell, "left"),
+    ("SHARE", 0, lambda row: Text(units.percent(row["share"])), "right"),
+    ("MEAN", 0, lambda row: _rate_cell(row, "mean_bps"), "right"),
+    ("P95", 80, lambda row: _rate_cell(row, "p95_bps"), "right"),
+    ("PEAK (1 s)", 70, lambda row: _rate_cell(row, "peak_bps"), "right"),
+    ("BYTES", 116, lambda row: Text(units.size(row["wire_bytes"])), "right"),
+    ("PACKETS", 130, lambda row: Text(units.number(row["packets"])), "right"),
+)
+"""Heading, least width of the screen, cell, alignment. The trend comes after them, in what is left."""
 
 
 def _traffic(host: Row) -> int:
