@@ -77,6 +77,16 @@ class Report:
         """Whether every capture was read to its end."""
         return all(info.complete for info in self.captures)
 
+    @property
+    def problems(self) -> list[Any]:
+        """What went wrong with the reading as a whole (a cap was reached): `Problem`s; a file's own are in `captures`."""
+        return list(self.facts.read.problems)
+
+    @property
+    def unreadable(self) -> list[Exception]:
+        """Inputs that could not be read at all, as `CaptureError`s; they are not in `captures`."""
+        return list(self.facts.read.unreadable)
+
     def columns(self, section: str) -> Columns:
         """Columns of a table, by name, in the order of `columns.TABLES`; raises ValueError for an unknown section."""
         known = self._columns.get(section)
