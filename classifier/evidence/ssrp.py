@@ -61,7 +61,7 @@ def parse_reply(payload: bytes) -> Reply | None:
         if len(heads) == MAX_RECORDS:
             break
     instances = []
-    for match, following in zip(heads, [*heads[1:], None], strict=True):
+    for match, following in zip(heads, [*heads[1:], None], strict=False):  # the last one has none after it
         end = following.start() if following else len(payload)
         port = None
         # the head ends with ";", so "tcp" right after it or after another ";" is the start of a field
