@@ -1,0 +1,227 @@
+"""Decompression in bounded pieces: gzip, zstd and lz4, any number of members one after another.
+
+In: the bytes of a file, by a function that reads some. Out: `Inflater.readinto`, which fills at most the memory it
+is given, so a decompression bomb costs time in proportion to what is read and never memory. Next: `source.py`.
+
+The format is told by magic numbers (RFC 1952, RFC 8878, LZ4 frame format 1.6), at the start of every member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+GZIP, ZSTD, LZ4 = "gzip", "zstd", "lz4"
+
+PIECE = 65_536
+"""Compressed bytes read at a time."""
+
+MAX_WINDOW = 1 << 27  # zstd's own default bound for decoders
+_MAX_ZSTD_BLOCK = 131_072
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_LZ4_MAGIC = b"\x04\x22\x4d\x18"
+
+
+class DecompressionError(Exception):
+    """The compressed data is damaged or cut; the message says which."""
+
+
+def compression_of(head: bytes) -> str | None:
+    """The compression that a file starting with `head` (4 bytes are enough) is in, None for none we know."""
+    if head[:3] == b"\x1f\x8b\x08":
+        return GZIP
+    if head[:4] == _ZSTD_MAGIC:
+        return ZSTD
+    if head[:4] == _LZ4_MAGIC:
+        return LZ4
+    if _is_skippable(head):  # shared by zstd and lz4; zstd's tools are the ones that write it first
+        return ZSTD
+    return None
+
+
+def _is_skippable(head: bytes) -> bool:
+    return len(head) >= 4 and 0x50 <= head[0] <= 0x5F and head[1:4] == b"\x2a\x4d\x18"
+
+
+class _ZstdMember:
+    """One zstd frame, fed to the decoder block by block: a block makes at most 128 KiB (RFC 8878, 3.1.1.2)."""
+
+    def __init__(self) -> None:
+        import zstandard
+
+        self._error = zstandard.ZstdError
+        self._decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
+        self._waiting = bytearray()
+        self._block_left = 0  # bytes of the current block not yet fed
+        self._last = False
+        self._started = False
+        self._finished = False
+        self._output = b""
+        self.unused_data = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._finished and not self._output
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._finished and not self._output and self._next() < 0
+
+    def _next(self) -> int:
+        """Bytes of the next unit (frame header, block, part of a block) that lie ready; -1 when it is not whole."""
+        have = self._waiting
+        if not self._started:
+            if len(have) < 5:
+                return -1
+            flags = have[4]
+            single = flags >> 5 & 1
+            size = 5 + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
+            return size if len(have) >= size else -1
+        if self._last:
+            return len(have) if have else -1  # the checksum, and what follows the frame
+        if len(have) < 3:
+            return -1
+        head = have[0] | have[1] << 8 | have[2] << 16
+        size = 3 + (1 if head >> 1 & 3 == 1 else head >> 3)
+        if size > _MAX_ZSTD_BLOCK + 3:
+            raise DecompressionError("a zstd block is larger than the format allows")
+        return size if len(have) >= size else -1
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        self._waiting += data
+        while not self._output and not self._finished:
+            size = self._next()
+            if size < 0:
+                break
+            unit = bytes(self._waiting[:size])
+            if not self._started:
+                self._started = True
+            elif not self._last:
+                self._last = bool(unit[0] & 1)
+            del self._waiting[:size]
+            try:
+                self._output = self._decoder.decompress(unit)
+            except self._error as error:
+                raise DecompressionError(f"damaged zstd data ({error})") from error
+            if self._decoder.eof:
+                self._finished = True
+                self.unused_data = self._decoder.unused_data + bytes(self._waiting)
+        piece, self._output = self._output[:max_length], self._output[max_length:]
+        return piece
+
+
+class _SkippableMember:
+    """A frame that zstd and lz4 tools skip: 4 bytes magic, 4 bytes length, that many bytes."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._left = -1
+        self.eof = False
+        self.unused_data = b""
+        self.needs_input = True
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        if self._left < 0:
+            self._head += data
+            if len(self._head) < 8:
+                return b""
+            self._left = int.from_bytes(self._head[4:8], "little")
+            data = self._head[8:]
+        used = min(self._left, len(data))
+        self._left -= used
+        if self._left == 0:
+            self.eof = True
+            self.needs_input = False
+            self.unused_data = data[used:]
+        return b""
+
+
+def _gzip_member() -> Any:
+    from isal import igzip_lib
+
+    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+
+
+def _lz4_member() -> Any:
+    import lz4.frame
+
+    return lz4.frame.LZ4FrameDecompressor()
+
+
+class Inflater:
+    """The decompressed bytes of a compressed input.
+
+    `read` gives some compressed bytes, b"" at the end. `note(code, message)` is told once about what follows the
+    compressed data without being any.
+    """
+
+    def __init__(self, head: bytes, read: Callable[[int], bytes], note: Callable[[str, str], None]) -> None:
+        self._input = head
+        self._read = read
+        self._note = note
+        self._member: Any = None
+        self._ended = False
+        self._members = 0
+
+    def _fetch(self) -> bool:
+        piece = self._read(PIECE)
+        self._input += piece
+        return bool(piece)
+
+    def _start_member(self) -> bool:
+        while len(self._input) < 4 and self._fetch():
+            pass
+        head = self._input
+        if not head:
+            return False
+        kind = compression_of(head)
+        if kind is None:
+            self._trailing()
+            return False
+        if _is_skippable(head):
+            self._member = _SkippableMember()
+        else:
+            self._member = {GZIP: _gzip_member, ZSTD: _ZstdMember, LZ4: _lz4_member}[kind]()
+        self._members += 1
+        return True
+
+    def _trailing(self) -> None:
+        """Zeros up to the end are padding (tapes, block devices), anything else is worth a word."""
+        while True:
+            if self._input.strip(b"\0"):
+                self._note(
+                    "trailing", "bytes that are not compressed data follow the compressed data; they were left out"
+                )
+                return
+            self._input = b""
+            if not self._fetch():
+                return
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill the front of `view`; 0 at the end. Raises DecompressionError, and what `read` raises."""
+        while not self._ended:
+            if self._member is None and not self._start_member():
+                self._ended = True
+                break
+            member = self._member
+            data = b""
+            if member.needs_input:
+                if not self._input and not self._fetch():
+                    self._ended = True
+                    raise DecompressionError("the compressed data is cut short")
+                data, self._input = self._input, b""
+            try:
+                piece = member.decompress(data, len(view))
+            except DecompressionError:
+                self._ended = True
+                raise
+            except Exception as error:  # each library has its own
+                self._ended = True
+                raise DecompressionError(f"the compressed data is damaged ({error})") from error
+            if member.eof:
+                self._input = member.unused_data or b""
+                self._member = None
+            if piece:
+                view[: len(piece)] = piece
+                return len(piece)
+        return 0

@@ -1,0 +1,261 @@
+"""pcapng files: block walk, sections and interfaces, search for the next block after damage.
+
+In: bytes of a Source. Out: RECORD rows, by `PcapngWalker.walk`; interfaces, names, comments and drop counts in the
+CaptureInfo. Next: `reader.py` makes RecordBatches of the rows.
+
+Format: draft-ietf-opsawg-pcapng. The kernel reads packet blocks (enhanced, simple, obsolete) and skips what nobody
+needs; it hands section, interface, statistics and name blocks to `blocks.py`. Section lengths are not believed:
+sections end where the next one begins. Every block must end with the length it began with.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.capture import linktypes
+from classifier.capture.blocks import (
+    INTERFACE_BLOCK,
+    SECTION_BLOCK,
+    STATISTICS_BLOCK,
+    clean,
+    parse_interface,
+    parse_names,
+    parse_section,
+    parse_statistics,
+)
+from classifier.capture.model import (
+    HEADER,
+    INTERFACE,
+    LIMIT,
+    MAX_BLOCK,
+    MAX_COMMENT_CHARACTERS,
+    MAX_COMMENTS,
+    MAX_INTERFACES,
+    MAX_NAMES,
+    TIMESTAMP,
+    CaptureInfo,
+    Rows,
+)
+from classifier.capture.pcapng_kernels import (
+    DROPPED,
+    ENHANCED_BLOCK,
+    FIRST_INTERFACE,
+    IF_COLUMNS,
+    IN_SECTION,
+    INTERFACES,
+    NOTES,
+    PACKET_BLOCK,
+    PREVIOUS_NS,
+    SIMPLE_BLOCK,
+    STATES,
+    UNDESCRIBED,
+    UNKNOWN_NS,
+    UNTIMED,
+)
+from classifier.capture.source import Source
+from classifier.capture.walker import BIG, BLOCK, DAMAGED, FULL, MORE, NEED, POSITION, STATUS, Walker, capture_u32
+
+
+def is_section(head: bytes) -> bool:
+    """Whether a file that starts with these bytes (12) is a pcapng file."""
+    return head[:4] == b"\x0a\x0d\x0d\x0a" and head[8:12] in (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a")
+
+
+class PcapngWalker(Walker):
+    """Walks the blocks of a pcapng file."""
+
+    def __init__(self, info: CaptureInfo, source: Source, compiled: bool) -> None:
+        super().__init__(info, source, compiled, STATES)
+        info.format = "pcapng"
+        self._interfaces: npt.NDArray[np.int64] = np.zeros((16, IF_COLUMNS), np.int64)
+        self._notes: npt.NDArray[np.int64] = np.zeros((MAX_COMMENTS, 3), np.int64)
+        self.state[PREVIOUS_NS] = UNKNOWN_NS
+        self._timed = False
+        self._told: set[str] = set()
+
+    def walk(self, records: Rows, limit: int) -> int:
+        source, state = self.source, self.state
+        n = 0
+        while True:
+            before = n
+            n = self.kernels.walk_pcapng(
+                self.memory(), source.start, source.end, records, n, limit, state, self._interfaces, self._notes
+            )
+            source.start = int(state[POSITION])
+            self.records_before = n
+            if state[NOTES]:
+                self._keep_comments(before)
+            if state[STATUS] != BLOCK:
+                break
+            self._block()
+            if state[STATUS] != BLOCK:
+                break
+        if state[UNTIMED] and not self._timed:
+            self._time_first(records[:n])
+        return int(n)
+
+    def _time_first(self, records: Rows) -> None:
+        """Records without a time that come before any with one get that one's, or 0 where none is in sight."""
+        times = records["ts_ns"]
+        unknown = times == UNKNOWN_NS
+        self._timed = not unknown.all()
+        times[unknown] = times[~unknown][0] if self._timed else 0
+
+    def _once(self, code: str, message: str, *, complete: bool = True) -> None:
+        if code not in self._told:
+            self._told.add(code)
+            self.problem(code, self.source.offset + self.source.start, message, complete=complete)
+
+    def _keep_comments(self, before: int) -> None:
+        for _row, place, length in self._notes[: int(self.state[NOTES])].tolist():
+            self._comment(self.source.buffer[place : place + min(length, 4 * MAX_COMMENT_CHARACTERS)].tobytes())
+        self.state[NOTES] = 0
+        if len(self.info.comments) >= MAX_COMMENTS:
+            self._notes = np.zeros((0, 3), np.int64)
+
+    def _comment(self, text: bytes) -> None:
+        if len(self.info.comments) < MAX_COMMENTS:
+            self.info.comments.append(clean(text, MAX_COMMENT_CHARACTERS))
+        else:
+            self._once(LIMIT, f"only the first {MAX_COMMENTS} comments are kept")
+
+    def _block(self) -> None:
+        """Read the block at the window's start and step over it; leaves STATUS as BLOCK when that is done."""
+        source, state = self.source, self.state
+        at = source.start
+        view = source.buffer.data
+        if capture_u32(view, at, 0) == SECTION_BLOCK:
+            self._section(view, at)
+            return
+        big = int(state[BIG])
+        kind, total = capture_u32(view, at, big), capture_u32(view, at + 4, big)
+        body = bytes(view[at + 8 : at + total - 4])
+        order = "big" if big else "little"
+        if kind == INTERFACE_BLOCK:
+            self._interface(body, order)
+        elif kind == STATISTICS_BLOCK:
+            self._statistics(body, order)
+        elif len(self.info.names) < MAX_NAMES:
+            parse_names(body, order, self.info.names, MAX_NAMES)
+            if len(self.info.names) >= MAX_NAMES:
+                self._once(LIMIT, f"only the first {MAX_NAMES} names of the capture are kept")
+        source.start = at + (total + 3) // 4 * 4
+
+    def _section(self, view: memoryview, at: int) -> None:
+        source, state = self.source, self.state
+        if at + 28 > source.end:
+            state[STATUS], state[NEED] = MORE, 28
+            return
+        magic = bytes(view[at + 8 : at + 12])
+        big = magic == b"\x1a\x2b\x3c\x4d"
+        total = capture_u32(view, at + 4, big)
+        if (not big and magic != b"\x4d\x3c\x2b\x1a") or not 28 <= total <= MAX_BLOCK:
+            state[STATUS] = DAMAGED
+            return
+        following = at + (total + 3) // 4 * 4
+        if following > source.end:
+            state[STATUS], state[NEED] = MORE, following - at
+            return
+        if capture_u32(view, following - 4, big) != total:
+            state[STATUS] = DAMAGED
+            return
+        order = "big" if big else "little"
+        section = parse_section(bytes(view[at + 8 : at + total - 4]), order)
+        info = self.info
+        info.sections += 1
+        if info.sections == 1:
+            info.hardware, info.os, info.application = section.hardware, section.os, section.application
+        for comment in section.comments:
+            self._comment(comment)
+        if section.major != 1:
+            self._once(HEADER, f"pcapng version {section.major}.{section.minor} is read as version 1.0", complete=True)
+        state[BIG] = big
+        state[IN_SECTION] = 1
+        state[FIRST_INTERFACE] = len(info.interfaces)
+        state[INTERFACES] = 0
+        source.start = following
+
+    def _interface(self, body: bytes, order: str) -> None:
+        state, info = self.state, self.info
+        row = int(state[FIRST_INTERFACE] + state[INTERFACES])
+        state[INTERFACES] += 1
+        if row >= MAX_INTERFACES or row != len(info.interfaces):
+            self._once(
+                INTERFACE, f"more than {MAX_INTERFACES} interfaces; records of the others are counted and not decoded"
+            )
+            return
+        parsed = parse_interface(body, order)
+        interface = parsed.interface
+        if parsed.problem:
+            self._once(TIMESTAMP, f"interface {row}: {parsed.problem}")
+        for comment in parsed.comments:
+            self._comment(comment)
+        info.interfaces.append(interface)
+        name = linktypes.link_type_name(interface.link)
+        if name not in info.link_types and len(info.link_types) < 256:
+            info.link_types.append(name)
+        if row >= len(self._interfaces):
+            grown = np.zeros((2 * len(self._interfaces), IF_COLUMNS), np.int64)
+            grown[: len(self._interfaces)] = self._interfaces
+            self._interfaces = grown
+        self._interfaces[row] = (
+            interface.link,
+            interface.snaplen,
+            parsed.mode,
+            parsed.factor,
+            parsed.offset_ns,
+            linktypes.max_record(interface.link),
+        )
+
+    def _statistics(self, body: bytes, order: str) -> None:
+        number, received, dropped = parse_statistics(body, order)
+        row = int(self.state[FIRST_INTERFACE]) + number
+        if number >= self.state[INTERFACES] or row >= len(self.info.interfaces):
+            return
+        interface = self.info.interfaces[row]
+        if received is not None:
+            interface.received = received
+        if dropped is not None:
+            interface.dropped = dropped
+
+    def resync(self, ended: bool) -> bool:
+        source = self.source
+        self.kernels.resync_pcapng(self.memory(), source.start, source.end, ended, self.state)
+        source.start = int(self.state[POSITION])
+        return int(self.state[STATUS]) == FULL
+
+    def finish(self) -> None:
+        info, state = self.info, self.state
+        info.dropped = int(state[DROPPED]) + sum(interface.dropped or 0 for interface in info.interfaces)
+        undescribed = int(state[UNDESCRIBED])
+        if undescribed:
+            self.problem(
+                INTERFACE,
+                0,
+                f"{undescribed} records belong to interfaces that are not described; they are counted only",
+            )
+        untimed = int(state[UNTIMED])
+        if untimed:
+            self.problem(
+                TIMESTAMP,
+                0,
+                f"{untimed} records have no time (simple packet blocks); that of the record before is used",
+                complete=True,
+            )
+
+    def anchor(self) -> None:
+        pass
+
+    def describe(self) -> str:
+        source = self.source
+        if source.end - source.start < 8:
+            return "block header"
+        kind = capture_u32(source.buffer.data, source.start, int(self.state[BIG]))
+        return "packet block" if kind in (PACKET_BLOCK, SIMPLE_BLOCK, ENHANCED_BLOCK) else "block"
+
+    def damage(self) -> str:
+        view, at = self.source.buffer.data, self.source.start
+        big = int(self.state[BIG])
+        kind, total = capture_u32(view, at, big), capture_u32(view, at + 4, big)
+        return f"a block of type 0x{kind:x} and {total} bytes is damaged"

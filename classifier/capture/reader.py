@@ -1,0 +1,246 @@
+"""CaptureReader: the records of one capture, batch by batch, whatever its format and its damage.
+
+In: a path, `-` or a binary stream. Out: `open_capture` gives a CaptureReader, whose `batches()` yields RecordBatch.
+Next: the engine, or `merge.py` where several captures are read as one.
+
+Reading never raises for what is in a capture: a cut file gives its whole records and a problem, after damage the next
+plausible record is looked for, and both are noted in `info.problems`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import fields
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from classifier.capture import model
+from classifier.capture.compression import DecompressionError
+from classifier.capture.detect import refuse
+from classifier.capture.model import CaptureInfo, RecordBatch, Rows
+from classifier.capture.pcap import PcapWalker, parse_header
+from classifier.capture.pcapng import PcapngWalker, is_section
+from classifier.capture.source import CHUNK, Source
+from classifier.capture.walker import CAPTURED, CLAMPED, DAMAGED, FIRST_NS, FULL, LAST_NS, MORE, STATUS, WIRE, Walker
+from classifier.columns import BATCH, RECORD
+
+SMALL_RECORDS = 2000
+"""Up to so many records, interpreting the kernels takes less time than loading the compiled ones."""
+
+
+class CaptureReader:
+    """One open capture. `info` grows while `batches()` is read; both end together.
+
+    `small`: all of it is in memory and has few records, so that the kernels should run interpreted.
+    """
+
+    def __init__(self, source: Source, *, compiled: bool | None = None, batch: int = BATCH) -> None:
+        """Tells the format. Raises NotACaptureError (the source is left open)."""
+        self._source = source
+        self._batch = max(batch, 1)
+        self._records: Rows = np.zeros(self._batch, RECORD)
+        self._held = 0  # rows filled before the first batch was asked for
+        self._begun = False
+        self._first = 1
+        self.info = CaptureInfo(source.path, compression=source.compression, size=source.size)
+        self._walker = self._walker_for(bool(compiled))
+        self.small = False
+        self._peek(compiled)
+
+    def _walker_for(self, compiled: bool) -> Walker:
+        source = self._source
+        head = source.buffer[source.start : source.end][:64].tobytes()
+        if is_section(head):
+            return PcapngWalker(self.info, source, compiled)
+        header = parse_header(head)
+        if header is None:
+            raise refuse(source.path, head, source)
+        return PcapWalker(self.info, source, header, compiled)
+
+    def _peek(self, compiled: bool | None) -> None:
+        """Whether this is a small capture; its first rows are kept for the first batch."""
+        if not self._source.whole:
+            self._walker.compiled = compiled is not False
+            return
+        limit = min(self._batch, SMALL_RECORDS + 1)
+        self._walker.compiled = bool(compiled)
+        self._held = self._walker.walk(self._records, limit)
+        status = int(self._walker.state[STATUS])
+        self.small = self._held <= SMALL_RECORDS and status != FULL
+        self._walker.compiled = not self.small if compiled is None else compiled
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the kernels of this reader run compiled."""
+        return self._walker.compiled
+
+    def use(self, compiled: bool) -> None:
+        """Choose the speed of the kernels, before the batches are read."""
+        self._walker.compiled = compiled
+
+    def adopt(self, info: CaptureInfo) -> None:
+        """Keep the facts in `info`, which is overwritten, before the batches are read."""
+        for name in (each.name for each in fields(CaptureInfo)):
+            setattr(info, name, getattr(self.info, name))
+        self.info = self._walker.info = info
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the file read so far, out of `size` (compressed bytes, if it is compressed)."""
+        return self._source.bytes_read
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file, None for pipes and streams."""
+        return self._source.size
+
+    @property
+    def first_ns(self) -> int | None:
+        """Time of the first record, without waiting for more input than is there; None if that holds no record."""
+        if not self._begun and not self._held:
+            self._held = self._walker.walk(self._records, self._batch)
+        return int(self._records[0]["ts_ns"]) if self._held else None
+
+    def batches(self) -> Iterator[RecordBatch]:
+        """The records, in file order, in batches of at most `batch` of them; to be read once.
+
+        A live input gives its records as they come. Ends at the end of the input or where nothing more can be read.
+        """
+        if self._begun:
+            raise RuntimeError("the batches of a capture are read once")
+        self._begun = True
+        try:
+            yield from self._read()
+            self._conclude()
+        finally:  # also when the reading is interrupted
+            self._walker.finish()
+
+    def _read(self) -> Iterator[RecordBatch]:
+        walker, source = self._walker, self._source
+        count = self._held
+        while True:
+            walker.records_before = 0
+            if count == 0:
+                count = walker.walk(self._records, self._batch)
+            status = int(walker.state[STATUS])
+            if count:
+                batch = RecordBatch(source.buffer[: source.end], self._records[:count], self._first, source.offset)
+                self._account(count)
+                yield batch
+                count = 0
+                if status == FULL:
+                    continue
+            if status == DAMAGED:
+                if not self._skip_damage():
+                    break
+            elif status == MORE and not source.more():
+                if not self._ended_inside():
+                    break
+
+    def _account(self, count: int) -> None:
+        info, state = self.info, self._walker.state
+        self._first += count
+        info.packets += count
+        info.wire_bytes = int(state[WIRE])
+        info.captured_bytes = int(state[CAPTURED])
+        timed = state[FIRST_NS] <= state[LAST_NS]
+        info.first_ns = int(state[FIRST_NS]) if timed else 0
+        info.last_ns = int(state[LAST_NS]) if timed else 0
+
+    def _skip_damage(self) -> bool:
+        """Go on at the next plausible record; False when there is none."""
+        walker, source = self._walker, self._source
+        begin = source.offset + source.start
+        what = walker.damage()
+        walker.anchor()
+        source.start += 1
+        ended = False
+        while True:
+            if walker.resync(ended):
+                skipped = source.offset + source.start - begin
+                walker.problem(model.DAMAGED, begin, f"{what}; {skipped} bytes from byte {begin} on were skipped")
+                return True
+            if ended:
+                break
+            ended = not source.more()
+        skipped = source.offset + source.end - begin
+        walker.problem(
+            model.DAMAGED,
+            begin,
+            f"{what}; no further record was found, {skipped} bytes from byte {begin} on were skipped",
+        )
+        source.start = source.end
+        return False
+
+    def _ended_inside(self) -> bool:
+        """The input is at its end: name what is only partly there. True if there is something to go on with."""
+        walker, source = self._walker, self._source
+        left = source.end - source.start
+        if left:
+            place = source.offset + source.start
+            what = walker.describe()
+            walker.problem(
+                model.CUT, place, f"the file ends inside a {what}: {left} bytes from byte {place} on were left out"
+            )
+            source.start = source.end
+        return False
+
+    def _conclude(self) -> None:
+        source, walker = self._source, self._walker
+        end = source.offset + source.end
+        error = source.error
+        if isinstance(error, DecompressionError):
+            walker.problem(model.COMPRESSION, end, f"{error}; what comes before was read")
+        elif error is not None:
+            walker.problem(model.IO, end, f"reading stopped: {getattr(error, 'strerror', None) or error}")
+        elif source.size is not None and source.bytes_read < source.size:
+            walker.problem(
+                model.SHRUNK,
+                end,
+                f"the file had {source.size} bytes when it was opened and ended after {source.bytes_read}",
+            )
+        for code, message in source.notes:
+            walker.problem(code, end, message)
+        clamped = int(walker.state[CLAMPED])
+        if clamped:
+            walker.problem(
+                model.TIMESTAMP,
+                0,
+                f"{clamped} records have a time beyond 64-bit nanoseconds; it was set to the nearest that fits",
+                complete=True,
+            )
+
+    def close(self) -> None:
+        """Release the file; may be called twice."""
+        self._source.close()
+
+    def __enter__(self) -> CaptureReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_capture(
+    source: str | os.PathLike[str] | BinaryIO | Any,
+    *,
+    compiled: bool | None = None,
+    chunk: int = CHUNK,
+    batch: int = BATCH,
+) -> CaptureReader:
+    """Open a capture file, `-` (standard input) or a binary stream; the format is told by content, never by name.
+
+    `compiled`: speed of the kernels, None = interpreted for small captures. `chunk`: bytes read at a time.
+    Raises CaptureError (missing, no permission, a folder) or NotACaptureError (says what it is instead).
+    """
+    opened = Source(source, chunk=chunk)
+    try:
+        return CaptureReader(opened, compiled=compiled, batch=batch)
+    except BaseException:
+        opened.close()
+        raise
