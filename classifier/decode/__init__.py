@@ -7,7 +7,6 @@ the loop. Next: `flows`.
 
 from __future__ import annotations
 
-from classifier.decode.layers import LINK_TYPES, link_type_name
 from classifier.decode.packet import decode_batch
 from classifier.decode.protocols import (
     LINK_CODES,
@@ -21,11 +20,9 @@ from classifier.decode.protocols import (
 __all__ = [
     "LINK_CODES",
     "LINK_PROTOCOLS",
-    "LINK_TYPES",
     "STOPS",
     "component_of_ip_protocol",
     "component_of_link",
     "decode_batch",
-    "link_type_name",
     "protocol_name",
 ]

@@ -38,6 +38,8 @@ NFLOG = 21
 PKTAP = 22
 ERF = 23
 SKIP = 24  # value: bytes before an Ethernet header
+IPOIB = 26
+ARCNET = 27  # value: bytes of hardware header
 SWITCH_TAG = 25  # value: bytes of a switch's tag between the Ethernet addresses and the EtherType
 
 SERIAL = 32  # --- from here: serial lines
@@ -67,7 +69,7 @@ VXLAN_GPE = 70
 GENEVE = 71
 GTPU = 72
 TZSP = 73
-PBB = 74
+PBB = 74  # value: bytes between the EtherType and the customer's frame
 MACSEC = 75
 SHIM = 76  # value: bytes of a tag that ends with the next EtherType
 ETHERIP = 77
@@ -104,117 +106,54 @@ MAX_LAYERS = 12  # kept in `encap`; further ones are followed but not listed
 MAX_TUNNELS = 12  # nested tunnels that are followed (VLAN tags do not count)
 
 # --- link types ------------------------------------------------------------------------------------------------
-LINK_TYPES: dict[int, tuple[str, int]] = {
-    0: ("NULL", NULL_FAMILY),
-    1: ("ETHERNET", ETHERNET),
-    5: ("CHAOS", 0),
-    6: ("IEEE802_5", TOKEN_RING),
-    7: ("ARCNET_BSD", 0),
-    8: ("SLIP", SLIP),
-    9: ("PPP", PPP),
-    10: ("FDDI", FDDI),
-    12: ("RAW", IP),  # DLT_RAW of most systems
-    14: ("RAW", IP),  # DLT_RAW of OpenBSD
-    50: ("PPP_HDLC", HDLC),
-    51: ("PPP_ETHER", PPPOE),
-    99: ("SYMANTEC_FIREWALL", 0),
-    100: ("ATM_RFC1483", LLC),
-    101: ("RAW", IP),
-    104: ("C_HDLC", HDLC),
-    105: ("IEEE802_11", WLAN),
-    107: ("FRELAY", FRAME_RELAY),
-    108: ("LOOP", LOOP_FAMILY),
-    109: ("ENC", ENC),
-    113: ("LINUX_SLL", COOKED),
-    114: ("LTALK", 0),
-    117: ("PFLOG", PFLOG),
-    119: ("IEEE802_11_PRISM", PRISM),
-    122: ("IP_OVER_FC", 0),
-    123: ("SUNATM", SUNATM),
-    127: ("IEEE802_11_RADIOTAP", RADIOTAP),
-    129: ("ARCNET_LINUX", 0),
-    138: ("APPLE_IP_OVER_IEEE1394", 0),
-    139: ("MTP2_WITH_PHDR", 0),
-    140: ("MTP2", 0),
-    141: ("MTP3", 0),
-    142: ("SCCP", 0),
-    143: ("DOCSIS", 0),
-    144: ("LINUX_IRDA", 0),
-    **{147 + number: (f"USER{number}", 0) for number in range(16)},
-    163: ("IEEE802_11_AVS", AVS),
-    166: ("PPP_PPPD", PPP_DIRECTION),
-    169: ("GPRS_LLC", 0),
-    177: ("LINUX_LAPD", 0),
-    182: ("MFR", MULTILINK_FRAME_RELAY),
-    187: ("BLUETOOTH_HCI_H4", 0),
-    188: ("IEEE802_16_MAC_CPS", 0),
-    189: ("USB_LINUX", 0),
-    190: ("CAN20B", 0),
-    192: ("PPI", PPI),
-    195: ("IEEE802_15_4_WITHFCS", 0),
-    196: ("SITA", 0),
-    197: ("ERF", ERF),
-    201: ("BLUETOOTH_HCI_H4_WITH_PHDR", 0),
-    203: ("LAPD", 0),
-    204: ("PPP_WITH_DIR", PPP_DIRECTION),
-    209: ("IPMB_LINUX", 0),
-    215: ("IEEE802_15_4_NONASK_PHY", 0),
-    220: ("USB_LINUX_MMAPPED", 0),
-    224: ("FC_2", 0),
-    226: ("IPNET", 0),
-    227: ("CAN_SOCKETCAN", 0),
-    228: ("IPV4", IP),
-    229: ("IPV6", IP),
-    230: ("IEEE802_15_4_NOFCS", 0),
-    231: ("DBUS", 0),
-    235: ("DVB_CI", 0),
-    236: ("MUX27010", 0),
-    239: ("NFLOG", NFLOG),
-    240: ("NETANALYZER", SKIP),
-    241: ("NETANALYZER_TRANSPARENT", SKIP),
-    242: ("IPOIB", 0),
-    243: ("MPEG_2_TS", 0),
-    245: ("NFC_LLCP", 0),
-    247: ("INFINIBAND", 0),
-    248: ("SCTP", 0),
-    249: ("USBPCAP", 0),
-    250: ("RTAC_SERIAL", 0),
-    251: ("BLUETOOTH_LE_LL", 0),
-    252: ("WIRESHARK_UPPER_PDU", 0),
-    253: ("NETLINK", 0),
-    254: ("BLUETOOTH_LINUX_MONITOR", 0),
-    255: ("BLUETOOTH_BREDR_BB", 0),
-    256: ("BLUETOOTH_LE_LL_WITH_PHDR", 0),
-    257: ("PROFIBUS_DL", 0),
-    258: ("PKTAP", PKTAP),
-    259: ("EPON", 0),
-    260: ("IPMI_HPM_2", 0),
-    264: ("ISO_14443", 0),
-    265: ("RDS", 0),
-    266: ("USB_DARWIN", 0),
-    268: ("SDLC", 0),
-    270: ("LORATAP", 0),
-    271: ("VSOCK", 0),
-    272: ("NORDIC_BLE", 0),
-    273: ("DOCSIS31_XRA31", 0),
-    274: ("ETHERNET_MPACKET", SKIP),
-    275: ("DISPLAYPORT_AUX", 0),
-    276: ("LINUX_SLL2", COOKED2),
-    278: ("OPENVIZSLA", 0),
-    279: ("EBHSCR", 0),
-    280: ("VPP_DISPATCH", 0),
-    281: ("DSA_TAG_BRCM", SWITCH_TAG),
-    282: ("DSA_TAG_BRCM_PREPEND", SKIP),
-    283: ("IEEE802_15_4_TAP", 0),
-    284: ("DSA_TAG_DSA", SWITCH_TAG),
-    285: ("DSA_TAG_EDSA", SWITCH_TAG),
-    286: ("ELEE", 0),
-    287: ("Z_WAVE_SERIAL", 0),
-    288: ("USB_2_0", 0),
-    289: ("ATSC_ALP", 0),
-    290: ("ETW", 0),
+LINK_KINDS = {
+    0: NULL_FAMILY,
+    1: ETHERNET,
+    6: TOKEN_RING,
+    7: ARCNET,
+    8: SLIP,
+    9: PPP,
+    10: FDDI,
+    12: IP,
+    14: IP,
+    50: HDLC,
+    51: PPPOE,
+    100: LLC,
+    101: IP,
+    104: HDLC,
+    105: WLAN,
+    107: FRAME_RELAY,
+    108: LOOP_FAMILY,
+    109: ENC,
+    113: COOKED,
+    117: PFLOG,
+    119: PRISM,
+    123: SUNATM,
+    127: RADIOTAP,
+    128: TZSP,
+    129: ARCNET,
+    149: PKTAP,  # USER2, where Darwin wrote it before it had a number
+    163: AVS,
+    166: PPP_DIRECTION,
+    182: MULTILINK_FRAME_RELAY,
+    192: PPI,
+    197: ERF,
+    204: PPP_DIRECTION,
+    228: IP,
+    229: IP,
+    239: NFLOG,
+    240: SKIP,
+    241: SKIP,
+    242: IPOIB,
+    258: PKTAP,
+    274: SKIP,
+    276: COOKED2,
+    281: SWITCH_TAG,
+    282: SKIP,
+    284: SWITCH_TAG,
+    285: SWITCH_TAG,
 }
-"""LINKTYPE_ number to (registry name without its prefix, kind of its first layer; 0: named, not decoded)."""
+"""Kind of the first layer, by LINKTYPE_ number, of the link types that are decoded (names: `capture.linktypes`)."""
 
 _LINK_PROTOCOL_OF_TYPE = {
     "netlink": (253,),
@@ -235,15 +174,10 @@ LINK_VALUE = np.zeros(LINK_TYPE_COUNT, np.uint8)
 """Value that belongs to the kind, by link type."""
 LINK_CODE = np.zeros(LINK_TYPE_COUNT, np.uint8)
 """Link protocol by link type, for those not decoded; 0: not even named."""
-for _number, (_, _kind) in LINK_TYPES.items():
+for _number, _kind in LINK_KINDS.items():
     LINK_KIND[_number] = _kind
 LINK_VALUE[[240, 241, 274, 282]] = 4, 12, 8, 4
+LINK_VALUE[[7, 129]] = 3, 5
 LINK_VALUE[[281, 284, 285]] = 4, 4, 8
 for _protocol, _numbers in _LINK_PROTOCOL_OF_TYPE.items():
     LINK_CODE[list(_numbers)] = LINK_CODES[_protocol]
-
-
-def link_type_name(number: int) -> str:
-    """Name of a link type in the LINKTYPE_ registry, "ETHERNET"; "LINKTYPE_300" for one we do not know."""
-    known = LINK_TYPES.get(number)
-    return known[0] if known else f"LINKTYPE_{number}"

@@ -101,7 +101,9 @@ def ethertype_layer(buffer: Any, value: int, at: int, end: int, limit: int) -> t
     if value == 0x6558:
         return ETHERNET, 0, at, limit, 0
     if value == 0x88E7:
-        return PBB, 0, at, limit, 0
+        return PBB, 4, at, limit, 0
+    if value == 0x8903:  # FabricPath, the same idea
+        return PBB, 2, at, limit, 0
     if value == 0x88E5:
         return MACSEC, 0, at, limit, 0
     if value == 0x892F:

@@ -70,6 +70,8 @@ def ipv4_header(buffer: Any, at: int, end: int, limit: int, row: Any) -> tuple[i
     total = be16(buffer, at + 2)
     if total == 0:
         total = limit - at
+    elif total < header:
+        return STOPPED, STOP_LENGTH, at, limit, 0
     protocol = i64(buffer[at + 9])
     fragment = be16(buffer, at + 6)
     clear_transport(row)
@@ -90,8 +92,6 @@ def ipv4_header(buffer: Any, at: int, end: int, limit: int, row: Any) -> tuple[i
     row["frag_more"] = fragment >> 13 & 1
     limit = at + total
     set_payload(row, at + header, end, limit)
-    if total < header:
-        return HALTED, STOP_LENGTH, at, limit, 0
     if end - at < header:
         return HALTED, STOP_CUT, at, limit, 0
     if fragment & 0x1FFF:

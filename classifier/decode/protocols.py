@@ -59,8 +59,6 @@ ETHERTYPES = {
     0x88A2: "ata_over_ethernet",
     0x88A4: "ethercat",
     0x88AB: "powerlink",
-    0x88B5: "ieee_experimental",
-    0x88B6: "ieee_experimental",
     0x88B7: "ieee_oui_extended",
     0x88B8: "goose",
     0x88B9: "gse_management",
@@ -102,6 +100,7 @@ _WEAK = (
     "pppoe",
     "mpls",
     "frame_relay",
+    "macsec",  # encrypted or cut
 )
 
 # Link protocols that no EtherType names.

@@ -10,12 +10,14 @@ from typing import Any
 
 from classifier.decode.fields import be16, be32, le16, le32
 from classifier.decode.layers import (
+    ARCNET,
     COOKED,
     COOKED2,
     ENC,
     ERF,
     ETHERNET,
     ETHERTYPE,
+    IPOIB,
     IPV4,
     IPV6,
     LLC,
@@ -41,6 +43,8 @@ _IPX = LINK_CODES["ipx"]
 _CLNP = LINK_CODES["clnp"]
 _APPLETALK = LINK_CODES["appletalk"]
 _NETLINK = LINK_CODES["netlink"]
+_ARP = LINK_CODES["arp"]
+_RARP = LINK_CODES["rarp"]
 _CAN = LINK_CODES["can"]
 
 # Linux interface types (ARPHRD_) that decide what a cooked header is followed by
@@ -169,11 +173,31 @@ def pktap_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, 
     if end - at < 12:
         return STOPPED, STOP_CUT, at, limit, 0
     size = le32(buffer, at)
-    if size < 12:
+    if size < 12 or le32(buffer, at + 4) != 1:
         return STOPPED, STOP_LENGTH, at, limit, 0
     if end - at < size:
         return STOPPED, STOP_CUT, at, limit, 0
     return RAW_LINK, le32(buffer, at + 8), at + size, limit, 0
+
+
+@kernel
+def arcnet_header(buffer: Any, size: int, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """ARCNET (RFC 1201): protocol id last in the hardware header, then split flag and sequence number."""
+    if end - at < size + 3:
+        return STOPPED, STOP_CUT, at, limit, 0
+    protocol = i64(buffer[at + size - 1])
+    split = i64(buffer[at + size])
+    after = at + size + 3
+    if split == 0 or (split & 1 and split != 0xFF):  # whole, or the first part
+        if protocol == 0xD4:
+            return IPV4, 0, after, limit, 0
+        if protocol == 0xC4:
+            return IPV6, 0, after, limit, 0
+        if protocol == 0xD5:
+            return NAMED, _ARP, after, limit, 0
+        if protocol == 0xD6:
+            return NAMED, _RARP, after, limit, 0
+    return NAMED, _LINK, after, limit, 0
 
 
 @kernel
@@ -222,6 +246,12 @@ def pseudo_layer(buffer: Any, kind: int, value: int, at: int, end: int, limit: i
         return pktap_header(buffer, at, end, limit)
     if kind == ERF:
         return erf_header(buffer, at, end, limit)
+    if kind == ARCNET:
+        return arcnet_header(buffer, value, at, end, limit)
+    if kind == IPOIB:
+        if end - at < 44:
+            return STOPPED, STOP_CUT, at, limit, 0
+        return ETHERTYPE, be16(buffer, at + 40), at + 44, limit, 0
     if kind == SKIP:
         if end - at < value:
             return STOPPED, STOP_CUT, at, limit, 0

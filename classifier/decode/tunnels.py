@@ -70,32 +70,47 @@ _GRE_CHECKSUM, _GRE_ROUTING, _GRE_KEY, _GRE_SEQUENCE, _GRE_ACK = 0x8000, 0x4000,
 def udp_tunnel(src_port: int, dst_port: int) -> int:
     """Kind of the tunnel that a UDP port announces, DONE for none; the tunnel's kernel checks its header.
 
-    GTP-U answers may come from its port; the others always go to theirs.
+    Tunnels send to their port; some also answer from it.
     """
-    if dst_port == 4789 or dst_port == 8472:
+    kind = port_tunnel(dst_port)
+    if kind == DONE:
+        kind = port_tunnel(src_port)
+    return kind
+
+
+@kernel
+def port_tunnel(port: int) -> int:
+    """Kind of the tunnel that has this UDP port, DONE for none."""
+    if port < 2152 or port > 37008:
+        return DONE
+    if port == 4789 or port == 8472:  # 8472: Linux before the assignment, and what builds on it
         return VXLAN
-    if dst_port == 2152 or src_port == 2152:
+    if port == 2152:
         return GTPU
-    if dst_port == 6081:
+    if port == 6081:
         return GENEVE
-    if dst_port == 37008:
+    if port == 37008:
         return TZSP
-    if dst_port == 4754:
+    if port == 4754:
         return GRE
-    if dst_port == 4790:
+    if port == 4790:
         return VXLAN_GPE
-    if dst_port == 6635:
+    if port == 6635:
         return MPLS
     return DONE
 
 
 @kernel
 def pppoe_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
-    """PPPoE session: its length bounds the PPP frame inside."""
+    """PPPoE session: its length bounds the PPP frame inside. A wrong version or code is overlooked before IP."""
     if end - at < 6:
         return STOPPED, STOP_CUT, at, limit, 0
     if i64(buffer[at]) != 0x11 or i64(buffer[at + 1]) != 0:
-        return NAMED, _PPPOE, at, limit, 0
+        inside = be16(buffer, at + 6) if end - at >= 8 else 0
+        if not (inside == 0x0021 and is_ipv4_like(buffer, at + 8, end, limit)) and not (
+            inside == 0x0057 and is_ipv6_like(buffer, at + 8, end, limit)
+        ):
+            return NAMED, _PPPOE, at, limit, 0
     return PPP, 0, at + 6, min(limit, at + 6 + be16(buffer, at + 4)), E_PPPOE
 
 
@@ -264,20 +279,21 @@ def erspan_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int,
 
 @kernel
 def vxlan_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
-    """VXLAN: flag "network id is valid" set, last byte reserved."""
+    """VXLAN: flag "network id is valid" set and last byte 0, or else what follows must look like Ethernet."""
     if end - at < 8:
         return STOPPED, STOP_CUT, at, limit, 0
     if i64(buffer[at]) & 0x08 == 0 or i64(buffer[at + 7]) != 0:
-        return DONE, 0, at, limit, 0
+        if not is_ethernet_like(buffer, at + 8, end, limit):
+            return DONE, 0, at, limit, 0
     return ETHERNET, 0, at + 8, limit, E_VXLAN
 
 
 @kernel
 def vxlan_gpe_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
-    """VXLAN with a next protocol number (Generic Protocol Extension)."""
+    """VXLAN with a next protocol number (Generic Protocol Extension); its flag P is not always set."""
     if end - at < 8:
         return STOPPED, STOP_CUT, at, limit, 0
-    if i64(buffer[at]) & 0xCC != 0x0C:
+    if i64(buffer[at]) & 0x38 != 0x08:
         return DONE, 0, at, limit, 0
     return numbered_layer(i64(buffer[at + 3]), at + 8, limit, E_VXLAN)
 
@@ -300,14 +316,16 @@ def numbered_layer(number: int, at: int, limit: int, layer: int) -> tuple[int, i
 
 @kernel
 def geneve_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
-    """Geneve: version 0, options, an EtherType."""
+    """Geneve: version 0, options, an EtherType. Another version only with an Ethernet header inside."""
     if end - at < 8:
         return STOPPED, STOP_CUT, at, limit, 0
     first = i64(buffer[at])
     protocol = be16(buffer, at + 2)
-    if first >> 6 != 0 or protocol <= 1500 or i64(buffer[at + 7]) != 0:
-        return DONE, 0, at, limit, 0
     after = at + 8 + (first & 0x3F) * 4
+    if protocol <= 1500:
+        return DONE, 0, at, limit, 0
+    if first >> 6 != 0 and (protocol != 0x6558 or not is_ethernet_like(buffer, after, end, limit)):
+        return DONE, 0, at, limit, 0
     if after > end:
         return STOPPED, STOP_CUT, at, limit, 0
     return ETHERTYPE, protocol, after, limit, E_GENEVE
@@ -453,9 +471,9 @@ def tunnel_layer(buffer: Any, kind: int, value: int, at: int, end: int, limit: i
     if kind == VXLAN_GPE:
         return vxlan_gpe_header(buffer, at, end, limit)
     if kind == PBB:
-        if end - at < 4:
+        if end - at < value:
             return STOPPED, STOP_CUT, at, limit, 0
-        return ETHERNET, 0, at + 4, limit, E_PBB
+        return ETHERNET, 0, at + value, limit, E_PBB
     if kind == MACSEC:
         return macsec_tag(buffer, at, end, limit)
     if kind == SHIM:
