@@ -81,8 +81,8 @@ PACKET = np.dtype(
 
 FLOW = np.dtype(
     [
-        # touched by every packet: the first three cache lines
-        ("a0", "u4"), ("a1", "u4"), ("a2", "u4"), ("a3", "u4"),  # key; side A sent the first packet seen
+        # cache line 0: the key (side A sent the first packet seen) and what every packet compares with
+        ("a0", "u4"), ("a1", "u4"), ("a2", "u4"), ("a3", "u4"),
         ("b0", "u4"), ("b1", "u4"), ("b2", "u4"), ("b3", "u4"),
         ("proto", "i4"),
         ("a_port", "u2"), ("b_port", "u2"),
@@ -91,28 +91,35 @@ FLOW = np.dtype(
         ("seen", "u1"),  # SEEN_* bits
         ("a_ttl", "u1"), ("b_ttl", "u1"),  # lowest seen
         ("a_sniffed", "u1"), ("b_sniffed", "u1"),  # payload packets handed over so far
-        ("first_ns", "i8"), ("last_ns", "i8"),
-        ("bin_ns", "i8"), ("bin_a_wire", "i8"), ("bin_b_wire", "i8"), ("bin_packets", "i8"),  # the bin being filled
+        ("last_ns", "i8"),
+        ("bin_ns", "i8"),  # the bin being filled
+        # line 1: sums of every packet, then the TCP handshake
+        ("bin_a_wire", "i8"), ("bin_b_wire", "i8"),
+        ("first_ns", "i8"),
         ("captured", "i8"),
-        ("a_packets", "i8"), ("a_wire", "i8"), ("a_ip", "i8"), ("a_payload", "i8"),
-        ("b_packets", "i8"), ("b_wire", "i8"), ("b_ip", "i8"), ("b_payload", "i8"),
-        # touched now and then; all of it order-free, so that parts of a capture merge
-        ("syn_ns", "i8"), ("synack_ns", "i8"),  # first SYN, first SYN-ACK; 0 = none
+        ("bin_packets", "u4"),
         ("a_isn", "u4"), ("b_isn", "u4"),
-        ("a_syns", "u4"), ("b_syns", "u4"),  # SYN without ACK
-        ("a_synacks", "u4"), ("b_synacks", "u4"),
+        ("a_syns", "u2"), ("b_syns", "u2"),  # SYN without ACK, 65,535 at most
+        ("a_synacks", "u2"), ("b_synacks", "u2"),
         ("fragments", "u4"),
         ("stopped", "u4"),  # packets whose decoding ended early
-        ("evidence", "i8"),  # bits set by payload parsers
-        ("encap", "i8"),  # of the first packet, like the next five
+        # line 2: sums of one side
+        ("a_packets", "i8"), ("a_wire", "i8"), ("a_ip", "i8"), ("a_payload", "i8"),
+        ("b_packets", "i8"), ("b_wire", "i8"), ("b_ip", "i8"), ("b_payload", "i8"),
+        # line 3: the first packet, and what is rarely written
+        ("syn_ns", "i8"), ("synack_ns", "i8"),  # first SYN, first SYN-ACK; 0 = none
+        ("encap", "i8"),
         ("first_record", "i8"),  # number of the record in its capture, from 1
         ("a_mac", "i8"), ("b_mac", "i8"),
-        ("vlan", "i4"),
         ("capture", "i4"),
         ("previous", "i4"),  # earlier flow of the same five-tuple, -1 = none
+        ("evidence", "u4"),  # bits set by payload parsers
+        ("vlan", "i2"),
+        ("spare", "i2"),
     ],
     align=True,
 )  # fmt: skip
+assert FLOW.itemsize == 256, "a flow row is four cache lines"
 """State of one flow while a capture is read. Frames without IP share one row per protocol."""
 
 SEEN_A_ACK = 1  # side A sent a segment with ACK and without SYN or RST

@@ -60,14 +60,11 @@ def mix(value: int, word: int) -> int:
 def flow_hash(packets: Any, i: int) -> int:
     """31-bit hash of a packet's five-tuple, the same for both directions."""
     p = packets[i]
-    source = mix(
-        mix(mix(mix(mix(0x9E3779B1, i64(p["src_port"])), i64(p["src3"])), i64(p["src2"])), i64(p["src1"])),
-        i64(p["src0"]),
-    )
-    target = mix(
-        mix(mix(mix(mix(0x9E3779B1, i64(p["dst_port"])), i64(p["dst3"])), i64(p["dst2"])), i64(p["dst1"])),
-        i64(p["dst0"]),
-    )
+    source = mix(mix(0x9E3779B1, i64(p["src_port"])), i64(p["src3"]))
+    target = mix(mix(0x9E3779B1, i64(p["dst_port"])), i64(p["dst3"]))
+    if p["version"] == 6:
+        source = mix(mix(mix(source, i64(p["src2"])), i64(p["src1"])), i64(p["src0"]))
+        target = mix(mix(mix(target, i64(p["dst2"])), i64(p["dst1"])), i64(p["dst0"]))
     both = (source + target) & MASK32
     return mix(mix(both, 0x5BD1E995), i64(p["proto"]) + 1) & 0x7FFFFFFF
 
@@ -332,16 +329,16 @@ def account_tcp(flows: Any, row: int, side: int, packets: Any, i: int) -> None:
             f["b_isn"] = p["seq"]
         if flags & TCP_ACK:
             if side == 0:
-                f["a_synacks"] += 1
+                f["a_synacks"] = min(i64(f["a_synacks"]) + 1, 0xFFFF)
             else:
-                f["b_synacks"] += 1
+                f["b_synacks"] = min(i64(f["b_synacks"]) + 1, 0xFFFF)
             if f["synack_ns"] == 0:
                 f["synack_ns"] = p["ts_ns"]
         else:
             if side == 0:
-                f["a_syns"] += 1
+                f["a_syns"] = min(i64(f["a_syns"]) + 1, 0xFFFF)
             else:
-                f["b_syns"] += 1
+                f["b_syns"] = min(i64(f["b_syns"]) + 1, 0xFFFF)
             if f["syn_ns"] == 0:
                 f["syn_ns"] = p["ts_ns"]
 
@@ -351,9 +348,11 @@ def candidate_kind(packets: Any, i: int) -> int:
     """Which payload parser should look at a packet, 0 for none."""
     p = packets[i]
     proto = i64(p["proto"])
-    if p["payload_captured"] == 0 or p["frag_offset"] != 0:
+    if p["frag_offset"] != 0:
         return 0
     if proto == _UDP:
+        if p["payload_captured"] == 0:
+            return 0
         if p["src_port"] == _SSRP_PORT or p["dst_port"] == _SSRP_PORT:
             return KIND_SSRP
         return 0
@@ -493,7 +492,7 @@ def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, ahea
         row = (value >> 32) - 1
         touched = 0
         if row >= 0:
-            touched = i64(flows[row]["a3"]) + i64(flows[row]["bin_ns"]) + i64(flows[row]["b_packets"])
+            touched = i64(flows[row]["a3"]) + i64(flows[row]["captured"]) + i64(flows[row]["b_packets"])
         ahead[i - start] = value & 0x7FFFFFFF | (touched & 1) << 40
     for i in range(start, stop):
         ahead[i - start] = i64(ahead[i - start]) & 0x7FFFFFFF
@@ -524,11 +523,10 @@ def rehash(flows: Any, slots: Any, n: int) -> None:
 def row_hash(flows: Any, row: int) -> int:
     """`flow_hash` of a row's own key."""
     f = flows[row]
-    source = mix(
-        mix(mix(mix(mix(0x9E3779B1, i64(f["a_port"])), i64(f["a3"])), i64(f["a2"])), i64(f["a1"])), i64(f["a0"])
-    )
-    target = mix(
-        mix(mix(mix(mix(0x9E3779B1, i64(f["b_port"])), i64(f["b3"])), i64(f["b2"])), i64(f["b1"])), i64(f["b0"])
-    )
+    source = mix(mix(0x9E3779B1, i64(f["a_port"])), i64(f["a3"]))
+    target = mix(mix(0x9E3779B1, i64(f["b_port"])), i64(f["b3"]))
+    if f["version"] == 6:
+        source = mix(mix(mix(source, i64(f["a2"])), i64(f["a1"])), i64(f["a0"]))
+        target = mix(mix(mix(target, i64(f["b2"])), i64(f["b1"])), i64(f["b0"]))
     both = (source + target) & MASK32
     return mix(mix(both, 0x5BD1E995), i64(f["proto"]) + 1) & 0x7FFFFFFF

@@ -47,7 +47,7 @@ class Tally:
     ) -> None:
         self.kernels = speed(compiled)
         self.max_bins = max_bins
-        self.flows: Array = np.zeros(1024, FLOW)
+        self.flows: Array = _zeros(1024, FLOW)
         self.slots: Array = np.zeros(4096, "i8")
         self.bins: Array = np.zeros(2 * BATCH, BIN)
         self.log: Array = np.zeros(room + st.HELD_POOL if keep_log else 1, st.LOGGED_RECORD)
@@ -274,7 +274,14 @@ def join_bins(bins: Array, width: int) -> Array:
     return out
 
 
+def _zeros(size: int, dtype: np.dtype[Any]) -> Array:
+    """Zeroed rows that begin on a cache line."""
+    raw = np.zeros(size * dtype.itemsize + 64, "u1")
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size * dtype.itemsize].view(dtype)
+
+
 def _grown(array: Array, size: int) -> Array:
-    bigger = np.zeros(size, array.dtype)
+    bigger = _zeros(size, array.dtype)
     bigger[: len(array)] = array
     return bigger
