@@ -79,7 +79,7 @@ class Report:
 
     @property
     def problems(self) -> list[Any]:
-        """What went wrong with the reading as a whole (a cap was reached): `Problem`s; a file's own are in `captures`."""
+        """What went wrong with the reading as a whole, such as a cap; a file's own problems are in `captures`."""
         return list(self.facts.read.problems)
 
     @property
