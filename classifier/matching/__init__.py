@@ -1,0 +1,27 @@
+"""Signatures and attribution: which component of which product owns each flow.
+
+In: `FlowTable`, `LinkTable`, signature files, learned endpoints. Out: `Attribution`. Next: `classifier.report`.
+
+`model` what a signature is · `checking`, `loader` from TOML to `SignatureSet` · `attribute` the rules in order, over
+`groups`, `content`, `learned`, `claims`, `corroborate`, `services` · `hosts` who holds which role · `labels` the state
+meanwhile · `attribution`, `reasons`, `roles` the result and its words · `describe` signatures for people.
+"""
+
+from __future__ import annotations
+
+from classifier.matching.attribute import attribute
+from classifier.matching.attribution import Attribution
+from classifier.matching.loader import load_signatures, signature_directory
+from classifier.matching.model import GRADES, Learned, Signature, SignatureSet, service_ports
+
+__all__ = [
+    "GRADES",
+    "Attribution",
+    "Learned",
+    "Signature",
+    "SignatureSet",
+    "attribute",
+    "load_signatures",
+    "service_ports",
+    "signature_directory",
+]

@@ -1,0 +1,254 @@
+"""The result of attribution: one component and grade per flow, and the reasons on request.
+
+In: finished `Labels`. Out: `Attribution`. Next: `classifier.report`. Evidence, sentences, candidates and host roles are
+made when asked for, from a few bytes per flow, so that millions of flows stay cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+
+from classifier.decode.protocols import protocol_name
+from classifier.flows.table import DIRECTION_BASES, TCP_STATES, address_text
+from classifier.matching.content import ContentRule, ContentVeto
+from classifier.matching.labels import (
+    ALONE,
+    COMPANION,
+    CONTENT,
+    GROUP,
+    LEARNED,
+    PROTOCOL,
+    SERVICE,
+    STREAM,
+    SUPPORTED,
+    UNEXPECTED_PORT,
+    Labels,
+)
+from classifier.matching.model import END_NAMES, LISTENER, TRANSPORTS, Array, Learned, Signature, SignatureSet
+from classifier.matching.reasons import candidate_reason, direction_sentence, holds_sentence, joined, where_sentence
+from classifier.matching.roles import host_roles
+
+_TRANSPORT_NAMES = {number: name for name, number in TRANSPORTS.items()}
+
+Evidence = list[tuple[str, str]]  # (code, sentence)
+
+
+class Candidates(Sequence[tuple[str, int, str]]):
+    """`(component id, flow id, reason)` of what could not own a flow; sorted by flow, then component.
+
+    `component` (i2, index into `Attribution.components`), `flow` (i4) and `reason` (u1, index into `labels.REASONS`)
+    are the same as columns; a reason's sentence is made when an entry is looked at.
+    """
+
+    def __init__(self, labels: Labels, vetoes: tuple[ContentVeto, ...]) -> None:
+        self.component, self.flow, self.reason = labels.finished_candidates()
+        self._labels = labels
+        self._vetoes = vetoes
+
+    def __len__(self) -> int:
+        return len(self.flow)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, int, str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[str, int, str]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, int, str] | list[tuple[str, int, str]]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        component, flow = int(self.component[index]), int(self.flow[index])
+        sentence = candidate_reason(self._labels, component, flow, int(self.reason[index]), self._vetoes)
+        return self._labels.components[component], flow, sentence
+
+    def __iter__(self) -> Iterator[tuple[str, int, str]]:
+        return (self[number] for number in range(len(self)))
+
+    def of_flow(self, flow_id: int) -> list[tuple[str, int, str]]:
+        """The candidates of one flow."""
+        first, last = np.searchsorted(self.flow, [flow_id, flow_id + 1])
+        return self[int(first) : int(last)]
+
+
+class Attribution:
+    """Labels of all flows and link rows.
+
+    components: component ids, the index space of the arrays. component: i2 per flow. grade: u1 per flow, index into
+    `GRADES`. link_component: i2 per link row.
+    """
+
+    def __init__(
+        self,
+        labels: Labels,
+        link_component: Array,
+        learned: tuple[Learned, ...],
+        content_rules: tuple[ContentRule, ...],
+        content_vetoes: tuple[ContentVeto, ...],
+    ) -> None:
+        self.components: tuple[str, ...] = tuple(labels.components)
+        self.component: Array = labels.component
+        self.grade: Array = labels.grade
+        self.link_component: Array = link_component
+        self.candidates = Candidates(labels, content_vetoes)
+        self._labels = labels
+        self._learned = learned
+        self._content_rules = content_rules
+        self._cache: dict[tuple[object, ...], Evidence] = {}
+        del labels.reserved, labels.to_group, labels.failed  # only needed while deciding
+
+    @property
+    def signatures(self) -> SignatureSet:
+        return self._labels.signatures
+
+    @cached_property
+    def roles(self) -> dict[str, list[str]]:
+        """Role words per address text, strongest first; hosts without a role are not in it."""
+        return host_roles(self._labels)
+
+    def evidence(self, flow_id: int) -> list[str]:
+        """Codes of what the label of a flow rests on: `["port:tcp/8600", "role:listener"]`."""
+        return [code for code, _ in self._evidence(flow_id)]
+
+    def reasons(self, flow_id: int) -> list[str]:
+        """The evidence as sentences, one per code."""
+        return [sentence for _, sentence in self._evidence(flow_id)]
+
+    # --- evidence ---------------------------------------------------------------------------------------------
+
+    def _evidence(self, flow: int) -> Evidence:
+        labels, flows = self._labels, self._labels.flows
+        how, number, end = int(labels.how[flow]), int(labels.component[flow]), int(labels.end[flow])
+        if how == SERVICE:
+            return self._of_service(flow, number, end)
+        if how == PROTOCOL:
+            name = protocol_name(int(flows.proto[flow]))
+            return [(f"protocol:{name}", f"The IP protocol is {name}.")]
+        if how == CONTENT:
+            return self._of_content(flow)
+        if how == LEARNED:
+            return self._of_learned(flow, end)
+        if how in (ALONE, STREAM, COMPANION, SUPPORTED, GROUP):
+            return self._of_signature(flow, how, labels.signatures.signatures[number], end)
+        return self._of_nothing(flow)
+
+    def _port(self, flow: int, end: int) -> tuple[str, int]:
+        flows = self._labels.flows
+        transport = _TRANSPORT_NAMES.get(int(flows.proto[flow]), "")
+        return transport, int((flows.orig_port if end else flows.resp_port)[flow])
+
+    def _address(self, flow: int, side: int) -> str:
+        flows = self._labels.flows
+        return address_text((flows.orig_addr if side else flows.resp_addr)[flow], int(flows.version[flow]))
+
+    def _of_service(self, flow: int, number: int, end: int) -> Evidence:
+        transport, port = self._port(flow, end)
+        service = self.signatures.services[number - len(self.signatures.signatures)]
+        evidence = []
+        group = self._address(flow, 0) if service.groups else ""
+        if group in service.groups:
+            evidence.append((f"group:{group}", f"{group} is a group of {service.label}."))
+        side = "originator" if end else "responder"
+        return [
+            *evidence,
+            (f"service:{service.id}", f"{transport}/{port} is a port of {service.label}, by the curated table."),
+            (f"port:{transport}/{port}", f"The port is the {side}'s."),
+        ]
+
+    def _of_content(self, flow: int) -> Evidence:
+        component = self.components[int(self.component[flow])]
+        bits = int(self._labels.flows.evidence[flow])
+        return [
+            (rule.code, rule.sentence)
+            for rule in self._content_rules
+            if rule.component == component and bits & rule.mask == rule.mask
+        ]
+
+    def _of_learned(self, flow: int, end: int) -> Evidence:
+        transport, port = self._port(flow, end)
+        address = self._address(flow, end)
+        evidence: Evidence = []
+        for item in self._learned:
+            if (item.transport, item.port, item.address) == (transport, port, address):
+                instance = f" for the instance {ascii(item.instance)[1:-1]}" if item.instance else ""
+                source = {"ssrp": "An SSRP reply", "rtsp": "An RTSP session"}.get(item.by, "Content")
+                evidence.append((f"learned:{item.by}", f"{source} named {address} {transport}/{port}{instance}."))
+                break
+        evidence.append((f"port:{transport}/{port}", f"{address} {transport}/{port} is the learned endpoint."))
+        return evidence + self._support(flow, end)
+
+    def _support(self, flow: int, end: int) -> Evidence:
+        support = int(self._labels.support[flow])
+        if support < 0:
+            return []
+        component, role, flow_end = self.components[support >> 2], support >> 1 & 1, support & 1
+        address = self._address(flow, end if flow_end == LISTENER else 1 - end)
+        return [(f"host:{component}", holds_sentence(self._labels, address, component, END_NAMES[role]))]
+
+    def _of_signature(self, flow: int, how: int, signature: Signature, end: int) -> Evidence:
+        transport, port = self._port(flow, end)
+        flags = int(self._labels.flags[flow])
+        evidence: Evidence = []
+        if how == GROUP:
+            group = self._address(flow, 0)
+            evidence.append((f"group:{group}", f"{group} is the multicast address of {signature.name}."))
+        evidence.append((f"port:{transport}/{port}", where_sentence(signature, transport, port, how == GROUP)))
+        if flags & UNEXPECTED_PORT:
+            text = f"{transport}/{port} is outside {signature.ports.text()}, the ports of {signature.name}."
+            evidence.append(("unexpected-port", text))
+        if how == GROUP:
+            return evidence
+        if signature.is_range:
+            evidence.append((f"range:{signature.ports.text()}", f"The port is in the range {signature.ports.text()}."))
+        evidence.append(self._role(flow, signature, end))
+        if how == STREAM:
+            evidence.append(("stream:one-way", "The packets go one way into the port, like a stream."))
+        if how == COMPANION:
+            evidence.append(("rtcp:port+1", "The same two hosts have a stream on the port below: RTCP's place."))
+        if how == ALONE:
+            return evidence + self._neighbours(flow, signature, end)
+        return evidence + self._support(flow, end)
+
+    def _role(self, flow: int, signature: Signature, end: int) -> tuple[str, str]:
+        address = self._address(flow, end)
+        if signature.match == "receiver":
+            return "role:receiver", f"{address} receives on this port."
+        if signature.transport == "udp" and signature.match == "either":
+            side = "source" if end else "destination"
+            return f"side:{side}", f"The port is the flow's {side} port."
+        basis = DIRECTION_BASES[int(self._labels.flows.direction_basis[flow])]
+        code = "listener" if self._labels.strong[flow] else basis
+        return f"role:{code}", direction_sentence(basis, address)
+
+    def _neighbours(self, flow: int, signature: Signature, end: int) -> Evidence:
+        """Other components of the product that the listening host has."""
+        key = int(self._labels.keys(np.array([flow]), end)[0])
+        address = self._address(flow, end)
+        return [
+            (f"host:{name}", holds_sentence(self._labels, address, name, "listener"))
+            for name in self._held.get(key, ())
+            if name != signature.id and name.startswith(f"{signature.product}.")
+        ]
+
+    @cached_property
+    def _held(self) -> dict[int, list[str]]:
+        """Components that each host listens for."""
+        held: dict[int, list[str]] = {}
+        for number, signature in enumerate(self.signatures.signatures):
+            for key in self._labels.roles.get(number, LISTENER).tolist():
+                held.setdefault(key, []).append(signature.id)
+        return held
+
+    def _of_nothing(self, flow: int) -> Evidence:
+        flows = self._labels.flows
+        if flows.unresolved[flow]:
+            return [("fragments:unresolved", "Later IP fragments whose first fragment, with the ports, is not there.")]
+        state = TCP_STATES[int(flows.tcp_state[flow])]
+        if flows.proto[flow] == TRANSPORTS["tcp"] and state in ("attempt", "refused"):
+            text = "refused" if state == "refused" else "not answered"
+            return [(f"tcp:{state}", f"The connection was {text}, so it shows no service.")]
+        return []
+
+
+__all__ = ["Attribution", "Candidates", "joined"]

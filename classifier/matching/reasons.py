@@ -1,0 +1,122 @@
+"""Sentences: why a label holds, and why a candidate does not.
+
+In: labels and one flow. Out: one plain sentence. Next: `--explain`, the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from classifier.flows.table import TCP_STATES, address_text
+from classifier.matching.labels import REASONS, Labels
+from classifier.matching.model import LISTENER, Signature
+
+if TYPE_CHECKING:
+    from classifier.matching.content import ContentVeto
+
+_DIRECTIONS = {
+    "syn": "{host} is the listening side: the other side sent the SYN.",
+    "syn_ack": "{host} is the listening side: it sent the SYN-ACK.",
+    "content": "{host} is the listening side, by what was said.",
+    "service_port": "No handshake was captured; only {host}'s port is one that services listen on.",
+    "fan_in": "No handshake was captured; {host}'s endpoint meets several others, like a server's.",
+    "port_order": "No handshake was captured; {host} has the lower port outside the ephemeral ranges.",
+    "first_packet": "No handshake was captured; {host} did not send the first packet.",
+    "group": "The packets go to a group.",
+}
+
+
+def joined(words: Sequence[str], last: str = "or") -> str:
+    """`"a, b or c"`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""
+
+
+def direction_sentence(basis: str, host: str) -> str:
+    """How the listening side was told."""
+    return _DIRECTIONS[basis].format(host=host)
+
+
+def where_sentence(signature: Signature, transport: str, port: int, group: bool) -> str:
+    """What the port says."""
+    if group:
+        return f"The destination port is {transport}/{port}."
+    kind = "a default port" if signature.changeable == "yes" else "a port"
+    return f"{transport}/{port} is {kind} of {signature.name}."
+
+
+def holds_sentence(labels: Labels, address: str, component: str, end: str) -> str:
+    """Which role of a host supports a label."""
+    signature = labels.signatures.get(component)
+    name = signature.name if signature is not None else component
+    word = "" if signature is None else signature.listener_role if end == "listener" else signature.peer_role
+    return f"Elsewhere in the capture {address} is {word or end} ({name})."
+
+
+def needed(labels: Labels, signature: Signature) -> str:
+    """What support a signature asks for, in words."""
+    texts = []
+    for support in signature.support:
+        words = []
+        for hold in support.holds:
+            owner = labels.signatures.get(hold.component)
+            if owner is None:
+                product = labels.signatures.product(signature.product)
+                words.append(f"host of another {product.name if product else signature.product} component")
+            else:
+                words.append({"listener": owner.listener_role, "peer": owner.peer_role}.get(hold.end, owner.name))
+        who = {"listener": "the listening host", "peer": "the other host", "either": "either host"}[support.end]
+        texts.append(f"{who} to be {joined(list(dict.fromkeys(words)))}")
+    return joined(texts)
+
+
+def candidate_reason(labels: Labels, component: int, flow: int, reason: int, vetoes: Sequence[ContentVeto] = ()) -> str:
+    """Why a component is only a candidate for a flow."""
+    flows, name = labels.flows, labels.components[component]
+    signature = labels.signatures.signatures[component]
+    listener = address_text(flows.resp_addr[flow], int(flows.version[flow]))
+    peer = address_text(flows.orig_addr[flow], int(flows.version[flow]))
+    transport, port = signature.transport, int(flows.resp_port[flow])
+    match REASONS[reason]:
+        case "unsupported":
+            if _opened_by_server(labels, signature, flow):
+                return (
+                    f"{peer}, itself a host of the product, opened this connection to {transport}/{port} of {listener}."
+                )
+            generic = "A generic port" if signature.generic else "A range of ports"
+            return f"{generic} ({signature.where()}) that needs {needed(labels, signature)}; none is in the capture."
+        case "failed":
+            state = TCP_STATES[int(flows.tcp_state[flow])]
+            what = "was refused" if state == "refused" else "got no answer"
+            return f"The attempt from {peer} to {transport}/{port} of {listener} {what}."
+        case "ambiguous":
+            return f"Another signature fits {transport}/{port} of {listener} as well as {name}."
+        case "undecided":
+            both = f"{transport}/{int(flows.orig_port[flow])} and {transport}/{port}"
+            return f"No handshake was captured, and services listen on both ports ({both})."
+        case "fan_in":
+            other = f"{peer} {transport}/{int(flows.orig_port[flow])}"
+            return f"No handshake was captured, and {other} meets several others, so it looks like the server."
+        case "excluded":
+            why = next((item.reason for item in signature.excludes if port in item.ports), "another service")
+            return f"{transport}/{port} is in the range, and belongs to {why} unless content proves media."
+        case "group_port":
+            return f"An unknown user of group {listener}: {name} uses port {signature.ports.text()} there, not {port}."
+        case "content_only":
+            return (
+                f"{listener} is a host of the product, but {transport}/{port} counts only with content that proves it."
+            )
+        case _:
+            veto = next((item for item in vetoes if item.component == name), None)
+            return veto.sentence if veto else "The payload speaks against it."
+
+
+def _opened_by_server(labels: Labels, signature: Signature, flow: int) -> bool:
+    """Whether the originator itself holds what the listener should."""
+    if signature.transport != "tcp":
+        return False
+    key = labels.keys(np.array([flow]), 1)
+    supports = [item for item in signature.support if item.end == "listener"]
+    return LISTENER == 0 and int(labels.roles.supported(supports, key, key)[0]) >= 0
