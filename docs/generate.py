@@ -9,6 +9,7 @@ In: the command's options, `columns.TABLES`, the signature files. Out: Markdown.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,7 +21,8 @@ import click  # noqa: E402
 
 from classifier import cli, columns  # noqa: E402
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES  # noqa: E402
-from classifier.matching import Signature, load_signatures  # noqa: E402
+from classifier.matching import load_signatures  # noqa: E402
+from classifier.matching.model import Signature  # noqa: E402
 
 MADE = "<!-- made by docs/generate.py, do not edit -->\n"
 
@@ -65,7 +67,7 @@ def commands(command: click.Command, words: str) -> Iterable[tuple[str, click.Co
 def paragraphs(text: str) -> str:
     """A docstring as Markdown: paragraphs unwrapped, those that click keeps as they are as code."""
     parts = []
-    for part in click.formatting.inspect_cleandoc(text).split("\n\n") if text else []:
+    for part in inspect.cleandoc(text).split("\n\n") if text else []:
         if part.startswith("\b"):
             parts.append("```\n" + part.removeprefix("\b").strip("\n") + "\n```")
         else:
@@ -79,9 +81,8 @@ def options() -> str:
     for words, command in commands(cli.classify, cli.PROGRAM):
         if words != cli.PROGRAM:
             parts.append(f"## {words}\n")
-        arguments = " ".join(
-            p.make_metavar(click.Context(command)) for p in command.params if p.param_type_name == "argument"
-        )
+        given = [p for p in command.params if isinstance(p, click.Argument)]
+        arguments = " ".join(p.metavar or (p.name or "").upper() + ("..." if p.nargs < 0 else "") for p in given)
         parts.append(f"`{' '.join(f'{words} {arguments}'.split())}`\n")
         parts.append(paragraphs(command.help or "") + "\n")
         rows = option_rows(command)
@@ -162,7 +163,9 @@ def signature_page() -> str:
                 parts.append(f"Carries: {cell(s.carries)}\n")
             for item in s.excludes:
                 what = " ".join(filter(None, (item.transport, item.ports.text(), item.payload)))
-                parts.append(f"Not when {cell(what)}: {cell(item.reason)}\n")
+                parts.append(f"- not: {cell(f'{what}: {item.reason}' if what else item.reason)}")
+            if s.excludes:
+                parts.append("")
             for source in s.sources:
                 quote = f": “{cell(source.quote)}”" if source.quote else ""
                 section = f", section {source.section}" if source.section else ""
