@@ -130,18 +130,25 @@ def test_hosts_have_their_roles_and_no_role_of_a_product_beside(name: str) -> No
             assert not [role for role in hosts[address] if any(word in role for word in words)], address
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["digital_sentry_site", "recorded_site"])
 def test_learned_endpoints(name: str) -> None:
     got = document_of(name)["learned"]
     for row in truth_of(name)["learned"]:
         assert row in got
 
 
-def test_neighbours_own_nothing_of_a_product_and_candidates_stay_few() -> None:
+def test_neighbours_own_nothing_of_a_product() -> None:
     document = document_of("neighbours")
     assert not [row for row in document["components"] if row["product"] in PRODUCTS]
     assert not [host for host in document["hosts"] if host["products"]]
-    truth = {ends(flow): set(flow.get("candidates", ())) for flow in truth_of("neighbours")["flows"]}
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_candidates_are_only_what_ports_may_suggest_wrongly(name: str) -> None:
+    document = document_of(name)
+    truth: dict[Ends, set[str]] = {}
+    for flow in truth_of(name)["flows"]:
+        truth.setdefault(ends(flow), set()).update(flow.get("candidates", ()))
     flows = {flow["flow_id"]: ends(flow) for flow in document["flows"]}
     named: dict[Ends, set[str]] = {}
     for row in document["candidates"]:
@@ -151,7 +158,7 @@ def test_neighbours_own_nothing_of_a_product_and_candidates_stay_few() -> None:
     assert named, "generic ports without support are listed with the reason"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES[:3])
 def test_failed_connections_are_candidates_not_rows(name: str) -> None:
     failed = [flow for flow in truth_of(name)["flows"] if flow.get("tcp_state") in ("attempt", "refused")]
     document = document_of(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from . import labels, payloads
-from .site import MS, US, Host, Interface, S, Site
+from .site import MS, US, Host, Interface, Label, S, Site
 from .tcp import Conversation, attempt
 
 START_NS = 1_710_000_000 * S + 123_456_789
@@ -40,7 +40,9 @@ class Cast:
 
         self.router = host("router", 1, "web server", ttl=64)
         self.names = host("names", 2, "DNS server", "time server", ttl=64)
-        self.recorder = host("recorder", 10, "Digital Sentry server", "Digital Sentry web service")
+        self.recorder = host(
+            "recorder", 10, "Digital Sentry server", "Digital Sentry web service", "Digital Sentry SQL client"
+        )
         self.database = host("database", 11, "Digital Sentry SQL host")
         self.control1 = host("control1", 21, "DS ControlPoint client", "Digital Sentry SQL client")
         self.control2 = host("control2", 22, "DS ControlPoint client", "Digital Sentry SQL client")
@@ -94,7 +96,9 @@ def ground_traffic(site: Site, cast: Cast, end: int) -> None:
         site.udp(at, host, 123, cast.names, 123, payloads.ntp(3, seconds), labels.NTP)
         site.udp(at + 300 * US, cast.names, 123, host, 123, payloads.ntp(4, seconds, stratum=1), labels.NTP)
     # an office computer reads an encrypted page of the router: 443 of a host that is no product's
-    talk = Conversation(site, cast.office, 50_777, cast.router, 443, labels.HTTPS)
+    talk = Conversation(
+        site, cast.office, 50_777, cast.router, 443, Label("other.https", candidates=("digital_sentry.mobile",))
+    )
     encrypted(site, talk, 25 * S, "router.site.example", 3, 900)
     site.ping(33 * S, cast.control2, cast.recorder, 1)
     site.ping(34 * S, cast.control2, cast.recorder, 2)

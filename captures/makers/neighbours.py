@@ -298,6 +298,7 @@ def discovery(site: Site, cast: Cast) -> None:
         site.udp(at, cast.desk2, port, "239.255.255.250", 3702, message, labels.WS_DISCOVERY, ttl=1)
         match = payloads.onvif_match(payloads.uuid_text(site.rng), probe, cast.camera.ip)
         site.udp(at + 30 * MS, cast.camera, 3702, cast.desk2, port, match, labels.WS_DISCOVERY)
+    label = Label("unclassified.udp", candidates=("digifort.announcement",))
     for count in range(5):
         data = b"cluster " + count.to_bytes(2, "big") + site.rng.randbytes(30)
-        site.udp(22 * S + count * 3 * S, cast.web, 40_225, "225.0.0.100", 6789, data, labels.UNKNOWN_UDP, ttl=1)
+        site.udp(22 * S + count * 3 * S, cast.web, 40_225, "225.0.0.100", 6789, data, label, ttl=1)
