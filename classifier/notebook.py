@@ -1,6 +1,6 @@
 """How a report shows itself in a notebook.
 
-In: a Report. Out: HTML with every text escaped, no script, no external resource. Next: Jupyter, by `Report._repr_html_`.
+In: a Report. Out: HTML with every text escaped, no script, no external resource. Next: Jupyter.
 """
 
 from __future__ import annotations

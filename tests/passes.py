@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Frames:
 class Signatures:
     """The part of a SignatureSet that a report uses."""
 
-    names = {"digifort.server": "Digifort Server", "digifort.multicast_media": "Multicast media", "acme.core": "Core"}
+    names: ClassVar = {"digifort.server": "Digifort Server", "digifort.multicast_media": "Multicast media", "acme.core": "Core"}
 
     def product_of(self, component_id: str) -> str:
         return component_id.partition(".")[0]

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "classifier"
 
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS = (
-    ("errors", "columns", "jit"),
+    ("errors", "columns", "jit", "files"),
     ("capture",),
     ("decode",),
     ("flows",),
@@ -28,16 +28,19 @@ LAYERS = (
     ("render",),
     ("progress",),
     ("engine",),
+    ("scapy_layers", "inspect"),  # reading single flows again
     ("cli", "verbs", "__init__", "__main__"),
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 
 # (module, imported, why)
 EXCEPTIONS = {
+    ("inspect", "engine"): "looking at a flow's packets reads the captures again",
     (
         "jit",
         "kernels",
     ): "the compile cache is keyed by the source of every kernel module, imported when first compiling",
+    ("report", "inspect"): "a report's methods read its captures again; imported when one of them is called",
 }
 
 

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from classifier.files import whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +49,6 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
 
 
 def write_output(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` to `path` whole or not at all; raises OSError and leaves nothing behind when that fails.
-
-    An existing file keeps its permissions; a link's target is replaced, not the link; a device or pipe is written to.
-    """
-    target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
-    mode = None
-    with contextlib.suppress(FileNotFoundError):
-        status = target.stat()
-        if not stat.S_ISREG(status.st_mode):
-            target.write_bytes(data)  # /dev/stdout, a named pipe: nothing there to replace; a folder: raises
-            return
-        mode = stat.S_IMODE(status.st_mode)
-    temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            temporary.chmod(mode)
-        temporary.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    """Write `data` to `path` whole or not at all; raises OSError and leaves nothing behind when that fails."""
+    with whole_file(path) as file:
+        file.write(data)

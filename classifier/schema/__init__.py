@@ -50,7 +50,7 @@ def report_schema() -> dict[str, Any]:
     )
     totals = _object(
         {
-            **{name: _COUNT for name in ("packets", "wire_bytes", "captured_bytes", "ip_bytes", "flows")},
+            **dict.fromkeys(("packets", "wire_bytes", "captured_bytes", "ip_bytes", "flows"), _COUNT),
             "first_ns": _TIME_OR_NONE,
             "last_ns": _TIME_OR_NONE,
             "duration_ns": _COUNT,

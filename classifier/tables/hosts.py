@@ -15,7 +15,7 @@ MACS_LISTED = 4
 
 
 def hosts(facts: Facts) -> Columns:
-    """One row per address that is no group, most bytes first; at most `HOSTS_LISTED`, those with a role before others."""
+    """One row per address that is no group, most bytes first; `HOSTS_LISTED` at most, first those with a role."""
     flows, addresses = facts.read.flows, facts.addresses
     n = len(addresses)
     orig, resp = addresses.orig, addresses.resp

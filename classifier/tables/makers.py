@@ -1,8 +1,8 @@
-"""The tables of a report, as columns.
+"""What computes each table of a report.
 
-In: `facts.Facts` (a pass over the captures, its labels, the signatures). Out: `MAKERS`: per table a function to a dict from
-column name to equally long values, names and order as in `columns.TABLES`. Next: `classifier.report` turns columns into
-rows, `classifier.frames` into DataFrames. Only the table of flows runs Python once per flow.
+In: `facts.Facts` (a pass, its labels, the signatures). Out: `MAKERS`: per table a function that gives a dict from column
+name to equally long values, names and order as in `columns.TABLES`. Next: `classifier.report` turns columns into rows,
+`classifier.frames` into DataFrames. Only the table of flows runs Python once per flow.
 """
 
 from __future__ import annotations
