@@ -74,6 +74,9 @@ class FakeReport:
     def rows(self, section: str) -> list[dict[str, Any]]:
         return self._tables.get(section, [])
 
+    def limits(self) -> list[dict[str, Any]]:
+        return []
+
     def trend(self, component_id: str, points: int) -> list[float]:
         seed = sum(component_id.encode())
         return [float((seed * (i + 3)) % 17) for i in range(points)]

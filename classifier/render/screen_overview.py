@@ -16,6 +16,7 @@ from rich.text import Text
 
 from classifier.render import units
 from classifier.render.escape import middle, printable
+from classifier.render.screen_tables import endpoint
 from classifier.render.text import make_console
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class _Overview:
         if self.groups:
             lines += ["", self._component_table(given)]
         lines += self._block("FINDINGS", findings, given["findings"], "finding", "--section findings")
-        lines += self._block("HOSTS", hosts, given["hosts"], "role", "--section hosts")
+        host_lines, counts = [line for line, _ in hosts], [count for _, count in hosts]
+        lines += self._block("HOSTS", host_lines, given["hosts"], "host", "--section hosts", counts=counts)
         lines += self._block("UNCLASSIFIED", unclassified, given["unclassified"], "endpoint", "--section unclassified")
         lines += self._block("ALSO", more, len(more), "", "")
         return lines
@@ -142,12 +144,7 @@ class _Overview:
             return ["", Text("The capture holds no packets.", "bold")]
         if any(product in self.groups for product in VMS_PRODUCTS):
             return []
-        text = "No Digifort or Digital Sentry component seen."
-        near = [c for c in self.report.rows("candidates") if str(c["component"]).startswith(VMS_PRODUCTS)]
-        if near:
-            flows = units.counted(len({c["flow_id"] for c in near}), "flow")
-            text += f" {flows} on their ports, without support (candidates)."
-        return ["", Text(text, "bold")]
+        return ["", Text("No Digifort or Digital Sentry component seen.", "bold")]
 
     # -- components
 
@@ -220,15 +217,26 @@ class _Overview:
     # -- the blocks below
 
     def _block(
-        self, title: str, rows: Sequence[Any], given: int, noun: str, where: str, style: str = "bold"
+        self,
+        title: str,
+        rows: Sequence[Text],
+        given: int,
+        noun: str,
+        where: str,
+        style: str = "bold",
+        counts: Sequence[int] = (),
     ) -> list[Any]:
-        """A blank line, then the rows beside the title; the last line says how many are left out."""
+        """A blank line, then the rows beside the title; the last line says how much is left out.
+
+        `counts`: how many of `noun` each row stands for, one where not given.
+        """
         if not rows:
             return []
         lines: list[Any] = [*rows]
         if len(rows) > given:
             kept = max(1, given - 1)
-            rest = Text(f"… {units.counted(len(rows) - kept, 'more ' + noun)} ({where})", "dim")
+            left_out = sum(counts[kept:]) if counts else len(rows) - kept
+            rest = Text(f"… {units.counted(left_out, 'more ' + noun)} ({where})", "dim")
             lines = [*rows[:kept], rest] if given > 1 else [Text.assemble(rows[0], "  ", rest)]
         margins = [(f"{title:<{LABEL}}", style)] + [(" " * LABEL, "")] * (len(lines) - 1)
         return ["", *(Text.assemble(margin, line) for margin, line in zip(margins, lines, strict=True))]
@@ -246,40 +254,44 @@ class _Overview:
             for f in fired
         ]
 
-    def _hosts(self) -> list[Text]:
-        """One line per role: who plays it, the busiest first."""
-        roles: dict[str, list[Row]] = {}
-        plain: list[Row] = []
-        for host in self.report.rows("hosts"):
-            for role in host["roles"]:
-                roles.setdefault(role, []).append(host)
-            if not host["roles"]:
-                plain.append(host)
-        ranked = sorted(roles.items(), key=lambda item: (not _is_vms(item[1]), -max(map(_traffic, item[1]))))
-        label_width = min(28, max([cell_len(printable(role)) for role in roles], default=0) + 2)
+    def _hosts(self) -> list[tuple[Text, int]]:
+        """One line per set of roles, with its number of hosts; those of a product first, the busiest first."""
+        rows = self.report.rows("hosts")
+        groups: dict[tuple[str, ...], list[Row]] = {}
+        for host in sorted(rows, key=_traffic, reverse=True):
+            groups.setdefault(tuple(host["roles"]), []).append(host)
+        plain = groups.pop((), [])
+        ranked = sorted(groups.items(), key=lambda item: (not _is_vms(item[1]), -_traffic(item[1][0])))
+        names = [_fit([printable(host["address"]) for host in hosts], 38) for _, hosts in ranked]
+        width = max(map(cell_len, names[:12]), default=0)
         lines = []
-        for role, hosts in ranked:
-            label = printable(role, label_width - 2)
-            room = self.width - LABEL - label_width
-            names = _fit([printable(h["address"]) for h in sorted(hosts, key=_traffic, reverse=True)], room)
-            lines.append(Text.assemble((label + " " * (label_width - cell_len(label)), "bold"), names))
+        for name, (roles, hosts) in zip(names, ranked, strict=True):
+            shown = _fit(_short_roles(roles), self.width - LABEL - width - 2)
+            lines.append(
+                (Text.assemble((name + " " * max(0, width - cell_len(name)), "bold"), "  ", shown), len(hosts))
+            )
+        unlisted = sum(
+            limit["total"] - limit["listed"] for limit in self.report.limits() if limit["section"] == "hosts"
+        )
         if plain:
-            count = units.counted(len(plain), "other host") if roles else units.counted(len(plain), "host")
-            busiest = max(plain, key=_traffic)
-            text = f"{count} without a role, busiest {printable(busiest['address'])} ({units.size(_traffic(busiest))})"
-            lines.append(Text(text))
+            noun = "other host" if groups else "host"
+            busiest = f"{printable(plain[0]['address'])} ({units.size(_traffic(plain[0]))})"
+            count = len(plain) + unlisted
+            lines.append((Text(f"{units.counted(count, noun)} without a role, busiest {busiest}"), count))
+        elif unlisted:
+            lines.append((Text(units.counted(unlisted, "quieter host")), unlisted))
         return lines
 
     def _unclassified(self) -> list[Text]:
-        rows = sorted(self.report.rows("unclassified"), key=lambda r: -r["wire_bytes"])
+        rows = sorted(self.report.rows("unclassified"), key=lambda r: -r["wire_bytes"])[:HEIGHT]
+        names = [f"{printable(r['protocol'])} {endpoint(r['address'], r['port'])}".strip() for r in rows]
+        width = min(44, max(map(cell_len, names), default=0))
         lines = []
-        for row in rows:
-            place = printable(_endpoint(row["address"], row["port"]))
-            what = f"{printable(row['protocol'])} {place}".strip()
-            line = Text(f"{what:<34} {units.size(row['wire_bytes']):>8}  {units.percent(row['share']):>7}")
-            line.append(f"  {units.counted(row['flows'], 'flow')}" if row["flows"] else "")
-            if row["hint"]:
-                line.append(f"  {printable(row['hint'])}", "dim")
+        for row, name in zip(rows, names, strict=True):
+            line = Text(name + " " * max(0, width - cell_len(name)))
+            line.append(f"  {units.size(row['wire_bytes']):>7}  {units.percent(row['share']):>7}")
+            what = printable(row["hint"]) or (units.counted(row["flows"], "flow") if row["flows"] else "")
+            line.append(f"  {what}")
             lines.append(line)
         return lines
 
@@ -290,18 +302,28 @@ class _Overview:
         if learned:
             first = learned[0]
             name = f" ({printable(first['instance'], 24)})" if first["instance"] else ""
-            where = printable(_endpoint(first["address"], first["port"]))
-            text = f"learned: {printable(first['component'])} at {where}{name}, by {printable(first['by'])}"
-            lines.append(_pointer(text, len(learned) - 1, "learned"))
+            where = endpoint(first["address"], first["port"])
+            text = f"learned: {printable(first['component'])} at {where}{name} by {printable(first['by'])}"
+            more = f" and {len(learned) - 1:,} more" if len(learned) > 1 else ""
+            lines.append(self._pointer(text + more, "learned"))
         groups = self.report.rows("multicast")
         if groups:
-            lines.append(_pointer(units.counted(len(groups), "multicast group"), 0, "multicast"))
+            names = list(dict.fromkeys(printable(row["group"]) for row in groups))
+            text = f"{units.counted(len(names), 'multicast group')}: {_fit(names, 44)}"
+            lines.append(self._pointer(text, "multicast"))
         candidates = self.report.rows("candidates")
         if candidates:
-            flows = units.counted(len({c["flow_id"] for c in candidates}), "flow")
-            text = f"{flows} would fit a component by port alone, without support"
-            lines.append(_pointer(text, 0, "candidates"))
+            flows = len({row["flow_id"] for row in candidates})
+            text = f"{units.counted(flows, 'flow')} on a component's port without other evidence"
+            lines.append(self._pointer(text, "candidates"))
         return lines
+
+    def _pointer(self, text: str, section: str) -> Text:
+        """A line and where to read on, which is never cut off."""
+        where = f" (--section {section})"
+        line = Text(text)
+        line.truncate(self.width - LABEL - len(where), overflow="ellipsis")
+        return line.append(where, "dim")
 
 
 # -- small helpers
@@ -326,7 +348,8 @@ def _name_cell(row: Row) -> Text:
     if "rest" in row:
         return Text(f"  … {row['rest']} more", "dim")
     name = printable(row["name"] or row["id"])
-    return Text("  " + name.removeprefix(product_name(str(row["product"])) + " "))
+    name = name.removeprefix(product_name(str(row["product"])) + " ")
+    return Text("  " + name[:1].upper() + name[1:])
 
 
 def _grade_cell(row: Row) -> Text:
@@ -362,14 +385,20 @@ def _traffic(host: Row) -> int:
     return int(host["sent_wire_bytes"] + host["received_wire_bytes"])
 
 
+def _short_roles(roles: Sequence[str]) -> list[str]:
+    """Role words; a product's name said once: `Digifort server, web server`."""
+    shown: list[str] = []
+    said = set()
+    for role in roles:
+        product = next((name for name in map(product_name, VMS_PRODUCTS) if role.startswith(name + " ")), "")
+        shown.append(printable(role.removeprefix(product + " ") if product in said else role))
+        if product:
+            said.add(product)
+    return shown
+
+
 def _is_vms(hosts: list[Row]) -> bool:
     return any(host["products"] for host in hosts)
-
-
-def _endpoint(address: str, port: int) -> str:
-    if not port:
-        return address
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _fit(names: list[str], room: int) -> str:
@@ -382,11 +411,6 @@ def _fit(names: list[str], room: int) -> str:
             return f"{text} and {rest + 1:,} more"
         text = longer
     return text
-
-
-def _pointer(text: str, more: int, section: str) -> Text:
-    tail = f" and {more:,} more" if more else ""
-    return Text.assemble(f"{text}{tail} ", (f"--section {section}", "dim"))
 
 
 def _path(path: str) -> str:

@@ -46,11 +46,10 @@ def _section(report: Report, section: str, colour: bool) -> str:
 
 
 def _columns(rows: Sequence[Row], layout: Layout, colour: bool) -> list[str]:
-    table = []
-    for _, align, value in layout:
+    table: list[list[str]] = []
+    for heading, align, value in layout:
         cells = [value(row) for row in rows]
-        heading = layout[len(table)][0]
-        width = max([len(heading), *(_width(cell) for cell in cells)])
+        width = max(len(heading), max(map(_width, cells)))
         pad = _pad_right if align == "left" else _pad_left
         table.append([pad(cell, width) for cell in (heading, *cells)])
     lines = ["  ".join(cells).rstrip() for cells in zip(*table, strict=True)]
@@ -113,12 +112,12 @@ def _list(name: str) -> Callable[[Row], str]:
     return lambda row: printable(", ".join(str(item) for item in row[name]), CELL_LIMIT)
 
 
-def endpoint(address: Any, port: int) -> str:
+def endpoint(address: str, port: int) -> str:
     """Address and port as one word; IPv6 in brackets when there is a port."""
-    address = printable(address)
+    text = printable(address)
     if not port:
-        return address
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        return text
+    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
 
 
 def _endpoint(address: str, port: str) -> Callable[[Row], str]:
