@@ -45,7 +45,7 @@ class Pass:
     captures: list[CaptureInfo]
     flows: FlowTable
     links: LinkTable
-    bins: Array  # BIN rows sorted by (flow, bin_ns); `flow` is the tally row (FlowTable.row, LinkTable.row)
+    bins: Array  # BIN rows, in no order, pairs may repeat; `flow` is the tally row (FlowTable.row, LinkTable.row)
     bin_width_ns: int
     memberships: list[Membership] = field(default_factory=list)
     learned: list[Learned] = field(default_factory=list)

@@ -243,7 +243,9 @@ class Tally:
         self.state[st.BINS] = start + len(which)
 
     def finish(self) -> tuple[Array, Array]:
-        """`(flows, bins)`: FLOW rows in order of creation, BIN rows sorted by (flow, bin_ns), one per pair."""
+        """`(flows, bins)`: FLOW rows in order of creation; BIN rows in no order, where a (flow, bin) pair comes again
+        when its time did (`join_bins` gives one row per pair; sums over bins do not need it).
+        """
         waiting = np.flatnonzero((self.table["used"] == 1) & (self.table["held"] >= 0))
         if len(waiting):
             self._make_room(0)
@@ -253,8 +255,7 @@ class Tally:
         self._close_bins()
         if int(self.state[st.BINS]) > self.max_bins:
             self._compact()
-        bins = join_bins(self.bins[: self.state[st.BINS]], self.bin_width_ns)
-        return self.flows[: self.n_flows], bins
+        return self.flows[: self.n_flows], self.bins[: self.state[st.BINS]]
 
 
 def join_bins(bins: Array, width: int) -> Array:
