@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the reference pages from what the program itself uses, so that they cannot be wrong.
 
-    python docs/generate.py            # writes docs/options.md, docs/columns.md, docs/signatures.md
+    python docs/generate.py            # writes options.md, columns.md, signatures.md, and the picture in README.md
     python docs/generate.py --check    # writes nothing, exits with 1 when a page is out of date
 
 In: the command's options, `columns.TABLES`, the signature files. Out: Markdown. `tests/test_docs.py` runs the check.
@@ -10,6 +10,7 @@ In: the command's options, `columns.TABLES`, the signature files. Out: Markdown.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,6 +25,7 @@ from classifier.flows.table import DIRECTION_BASES, TCP_STATES  # noqa: E402
 from classifier.matching import load_signatures  # noqa: E402
 from classifier.matching.model import Signature  # noqa: E402
 
+SAMPLE = "digifort_site.pcapng"
 MADE = "<!-- made by docs/generate.py, do not edit -->\n"
 
 
@@ -192,10 +194,27 @@ def signature_page() -> str:
     return "\n".join(parts)
 
 
+PICTURE = ("<!-- picture: made by docs/generate.py -->\n", "<!-- end of picture -->\n")
+
+
+def readme() -> str:
+    """README.md with the screen that the command really shows."""
+    from classifier import classify
+    from classifier.render import text
+
+    screen = text.render(classify(f"captures/{SAMPLE}"), (), colour=False)
+    old = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    before, _, rest = old.partition(PICTURE[0])
+    after = rest.partition(PICTURE[1])[2]
+    lines = "\n".join(line.rstrip() for line in screen.strip("\n").split("\n"))
+    return f"{before}{PICTURE[0]}```text\n$ classify captures/{SAMPLE}\n{lines}\n```\n{PICTURE[1]}{after}"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "options.md": options,
     "columns.md": column_page,
     "signatures.md": signature_page,
+    "../README.md": readme,
 }
 
 
@@ -209,6 +228,7 @@ def stale() -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
+    os.chdir(HERE.parent)  # the picture shows a path
     old = stale()
     if "--check" in arguments:
         if old:

@@ -21,7 +21,8 @@ PAGES = [
 
 
 @pytest.mark.parametrize("name", sorted(generate.PAGES))
-def test_reference_pages_are_up_to_date(name: str) -> None:
+def test_reference_pages_are_up_to_date(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert page == generate.PAGES[name](), "run python docs/generate.py"
 
