@@ -64,7 +64,8 @@ class Progress:
         parts.append(units.counted(packets, "packet"))
         parts.append(f"{units.size(speed)}/s")
         if total and done > 0:
-            parts.append(f"{units.span(round(max(0, total - done) / speed) * 1_000_000_000)} left")
+            left = round(max(0, total - done) / speed)
+            parts.append(f"{left} s left" if left < 60 else f"{units.span(left * 1_000_000_000)} left")
         return "  ".join(parts)
 
     def _draw(self, text: str) -> None:

@@ -58,6 +58,7 @@ class _Overview:
         self.width = width
         self.unicode = unicode
         self.totals: Row = report.totals
+        self.unlisted = {limit["section"]: limit["total"] - limit["listed"] for limit in report.limits()}
         self.groups = _by_product(report.rows("components"))
         self.products = [p for p in self.groups if p not in ("other", "network", "unclassified")]
 
@@ -235,7 +236,7 @@ class _Overview:
         lines: list[Any] = [*rows]
         if len(rows) > given:
             kept = max(1, given - 1)
-            left_out = sum(counts[kept:]) if counts else len(rows) - kept
+            left_out = sum(counts[kept:]) if counts else len(rows) - kept + self.unlisted.get(title.lower(), 0)
             rest = Text(f"… {units.counted(left_out, 'more ' + noun)} ({where})", "dim")
             lines = [*rows[:kept], rest] if given > 1 else [Text.assemble(rows[0], "  ", rest)]
         margins = [(f"{title:<{LABEL}}", style)] + [(" " * LABEL, "")] * (len(lines) - 1)
@@ -283,7 +284,7 @@ class _Overview:
         return lines
 
     def _unclassified(self) -> list[Text]:
-        rows = sorted(self.report.rows("unclassified"), key=lambda r: -r["wire_bytes"])[:HEIGHT]
+        rows = sorted(self.report.rows("unclassified"), key=lambda r: -r["wire_bytes"])
         names = [f"{printable(r['protocol'])} {endpoint(r['address'], r['port'])}".strip() for r in rows]
         width = min(44, max(map(cell_len, names), default=0))
         lines = []
@@ -309,12 +310,14 @@ class _Overview:
         groups = self.report.rows("multicast")
         if groups:
             names = list(dict.fromkeys(printable(row["group"]) for row in groups))
-            text = f"{units.counted(len(names), 'multicast group')}: {_fit(names, 44)}"
+            several = "more than " if self.unlisted.get("multicast") else ""
+            text = f"{several}{units.counted(len(names), 'multicast group')}: {_fit(names, 44)}"
             lines.append(self._pointer(text, "multicast"))
         candidates = self.report.rows("candidates")
         if candidates:
             flows = len({row["flow_id"] for row in candidates})
-            text = f"{units.counted(flows, 'flow')} on a component's port without other evidence"
+            several = "more than " if self.unlisted.get("candidates") else ""
+            text = f"{several}{units.counted(flows, 'flow')} on a component's port without other evidence"
             lines.append(self._pointer(text, "candidates"))
         return lines
 
@@ -442,8 +445,8 @@ def _share_lines(budget: int, wanted: dict[str, int]) -> dict[str, int]:
     given = dict.fromkeys(wanted, 0)
     stages = (
         ("components", 8), ("findings", 2), ("problems", 2), ("hosts", 3), ("unclassified", 1),
-        ("components", 18), ("findings", 5), ("problems", 4), ("hosts", 6), ("unclassified", 3), ("other", 6),
-        ("components", 99), ("other", 10), ("hosts", 12), ("network", 8), ("findings", 9), ("problems", 8),
+        ("components", 18), ("findings", 5), ("problems", 4), ("hosts", 8), ("unclassified", 3), ("other", 4),
+        ("components", 99), ("hosts", 12), ("other", 10), ("network", 8), ("findings", 9), ("problems", 8),
         ("unclassified", 8), ("other", 99),
     )  # fmt: skip
     for key, upto in stages:
