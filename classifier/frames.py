@@ -95,7 +95,8 @@ def _width_ns(freq: str, bin_width_ns: int) -> int:
     from pandas.tseries.frequencies import to_offset
 
     try:
-        width = int(pd.Timedelta(to_offset(freq)).value)
+        step: Any = to_offset(freq)
+        width = int(pd.Timedelta(step).value)
     except (ValueError, TypeError, AttributeError) as problem:
         raise ValueError(f"freq must be a fixed span such as 1s, 10s or 1min, not {freq!r}") from problem
     if width <= 0 or width % bin_width_ns:
@@ -129,4 +130,5 @@ def _renumbered(key: np.ndarray[Any, Any], order: list[int]) -> np.ndarray[Any, 
     size = max([int(key.max()) if len(key) else -1, *order], default=-1) + 1
     place = np.full(size + 1, -1, "i8")  # the last entry answers key -1
     place[np.asarray(order, "i8")] = np.arange(len(order))
-    return place[key]
+    numbers: np.ndarray[Any, Any] = place[key]
+    return numbers

@@ -43,11 +43,11 @@ def records(report: Report, flow_ids: Sequence[int]) -> Iterator[Record]:
 def packets(report: Report, flow_id: int, limit: int | None = None) -> Any:
     """A flow's packets as a scapy PacketList, with our layers for SSRP and Digifort frames bound.
 
-    Every packet has `time` (to the nanosecond), `wirelen`, and in `comment` its record in the capture. `limit` ends after
-    so many packets. A link type that scapy does not know gives Raw packets.
+    Every packet has `time` (to the nanosecond), `wirelen`, and in `comment` its record in the capture. `limit` ends
+    after so many packets. A link type that scapy does not know gives Raw packets.
     """
     scapy = load_scapy()
-    found = []
+    found: list[Any] = []
     names = [info.path for info in report.captures]
     for capture, number, ts_ns, link, wire, frame in records(report, [flow_id]):
         if limit is not None and len(found) >= limit:
@@ -123,7 +123,8 @@ def dissect(report: Report, flow_id: int, **options: Any) -> list[Any]:
     with tempfile.TemporaryDirectory(prefix="vms-classifier-") as folder:
         path = Path(folder, "flow.pcapng")
         slice_flows(report, [flow_id], path)
-        return _in_thread(lambda: _dissect_file(path, tshark, options))
+        found: list[Any] = _in_thread(lambda: _dissect_file(path, tshark, options))
+    return found
 
 
 def _in_thread(work: Any) -> Any:

@@ -58,10 +58,17 @@ class Frames:
 class Signatures:
     """The part of a SignatureSet that a report uses."""
 
-    names: ClassVar = {"digifort.server": "Digifort Server", "digifort.multicast_media": "Multicast media", "acme.core": "Core"}
+    names: ClassVar = {
+        "digifort.server": "Digifort Server",
+        "digifort.multicast_media": "Multicast media",
+        "acme.core": "Core",
+    }
 
     def product_of(self, component_id: str) -> str:
         return component_id.partition(".")[0]
+
+    def get(self, component_id: str) -> Any:
+        return SimpleNamespace(otherwise="mssql") if component_id == "digital_sentry.sql" else None
 
     def name_of(self, component_id: str) -> str:
         return self.names.get(component_id, component_id)
@@ -138,7 +145,7 @@ def a_pass(flows: list[Flow], frames: list[Frames] = (), **changes: Any) -> tupl
     )  # fmt: skip
     read = SimpleNamespace(
         captures=[info], flows=FlowTable(**columns), links=LinkTable(**links), bins=rows, bin_width_ns=S,
-        memberships=[], learned=[], problems=[],
+        memberships=[], learned=[], problems=[], unreadable=[], sources=["site.pcap"],
     )  # fmt: skip
     labels = SimpleNamespace(
         components=tuple(owners),

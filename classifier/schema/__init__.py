@@ -60,6 +60,11 @@ def report_schema() -> dict[str, Any]:
         "schema_version": {"const": 1},
         "generator": _object({"name": _TEXT, "version": _TEXT}),
         "captures": {"type": "array", "items": capture},
+        "unreadable": {
+            "description": "inputs that could not be read at all",
+            "type": "array",
+            "items": _object({"path": _TEXT, "message": _TEXT}),
+        },
         "problems": {"description": "of reading as a whole", "type": "array", "items": problem},
         "totals": totals,
         "limits": {

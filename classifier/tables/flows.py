@@ -1,4 +1,4 @@
-"""Flows, candidates and learned endpoints.
+"""Flows, and the components that could not be given one.
 
 In: `Facts`. Out: columns. Next: `classifier.report`.
 """
@@ -65,9 +65,3 @@ def candidates(facts: Facts) -> Columns:
     facts.limit("candidates", CANDIDATES_LISTED, len(rows))
     rows = rows[:CANDIDATES_LISTED]
     return {"component": [r[0] for r in rows], "flow_id": [r[1] for r in rows], "reason": [r[2] for r in rows]}
-
-
-def learned(facts: Facts) -> Columns:
-    """Endpoints that content announced, in the order they were learned."""
-    names = ("component", "address", "port", "by", "instance", "version", "first_ns")
-    return {name: [getattr(endpoint, name) for endpoint in facts.read.learned] for name in names}

@@ -1,8 +1,8 @@
 """What computes each table of a report.
 
-In: `facts.Facts` (a pass, its labels, the signatures). Out: `MAKERS`: per table a function that gives a dict from column
-name to equally long values, names and order as in `columns.TABLES`. Next: `classifier.report` turns columns into rows,
-`classifier.frames` into DataFrames. Only the table of flows runs Python once per flow.
+In: `facts.Facts` (a pass, its labels, the signatures). Out: `MAKERS`: per table a function that gives a dict from
+column name to equally long values, names and order as in `columns.TABLES`. Next: `classifier.report` turns columns
+into rows, `classifier.frames` into DataFrames. Only the table of flows runs Python once per flow.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from classifier.tables.components import components, protocols, timeline
 from classifier.tables.facts import Columns, Facts
-from classifier.tables.flows import candidates, flows, learned
+from classifier.tables.flows import candidates, flows
 from classifier.tables.hosts import hosts
+from classifier.tables.learned import learned
 from classifier.tables.multicast import multicast
 from classifier.tables.quality import quality
 from classifier.tables.unclassified import unclassified
