@@ -10,10 +10,29 @@ MAX_RECORD = 262_144
 """Largest record, in bytes, that a capture program writes for most link types (libpcap's and Wireshark's bound)."""
 
 LARGE_RECORDS = {
+    186: 128 * 1024 * 1024,  # USB (FreeBSD)
+    189: 128 * 1024 * 1024,  # USB (Linux)
+    220: 128 * 1024 * 1024,  # USB (Linux, padded header)
     231: 128 * 1024 * 1024,  # D-Bus messages
-    249: 128 * 1024 * 1024,  # USBPcap
+    249: 128 * 1024 * 1024,  # USB (USBPcap)
+    266: 128 * 1024 * 1024,  # USB (Darwin)
     279: 8 * 1024 * 1024,  # Elektrobit High Speed Capture and Replay
 }
+
+PSEUDO_HEADERS = {
+    123: 4,  # SunATM
+    139: 4,  # MTP2
+    144: 16,  # Linux IrDA
+    177: 16,  # Linux LAPD
+    196: 5,  # SITA
+    201: 4,  # Bluetooth HCI: direction
+    204: 1,  # PPP: direction
+    209: 5,  # I2C
+    245: 2,  # NFC LLCP
+    254: 4,  # Bluetooth Linux monitor
+}
+"""Bytes in front of each frame that tell about the capture and were never on the wire, for link types where Wireshark
+leaves them out of the frame's length too. They stay in the frame that the decoder gets; only `wire` is without them."""
 
 NAMES = {
     0: "NULL",

@@ -39,6 +39,11 @@ LIMIT = "limit"  # something was left out to bound memory
 HEADER = "header"  # a file header that says something odd
 
 
+def counted(number: int, noun: str) -> str:
+    """`"1 record"`, `"2 records"`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something wrong in a capture: where it happened and what was done about it."""

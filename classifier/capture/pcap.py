@@ -23,7 +23,7 @@ from classifier.capture.pcap_kernels import (
     TICK,
 )
 from classifier.capture.source import Source
-from classifier.capture.walker import ANCHOR, BIG, FULL, LAST_NS, LINK, MAXIMUM, POSITION, STATUS, Walker, capture_u32
+from classifier.capture.walker import ANCHOR, BIG, LAST_NS, LINK, MAXIMUM, POSITION, PSEUDO, Walker, capture_u32
 
 FILE_HEADER = 24
 
@@ -35,6 +35,8 @@ _MAGICS = {
 
 _AIX_LINK_TYPES = {6: 1, 9: 6, 15: 10, 24: 108}  # interface types of the SNMP registry: Ethernet, ring, FDDI, loopback
 _TRIES = 4
+LOOK = 65_536
+"""Bytes of records that are looked at to tell the length of their headers."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class PcapWalker(Walker):
             link = _AIX_LINK_TYPES.get(link, link)
         state[LINK] = link
         state[MAXIMUM] = linktypes.max_record(link)
+        state[PSEUDO] = linktypes.PSEUDO_HEADERS.get(link, 0)
         state[SNAPLEN] = header.snaplen
         resolution = "1e-09" if state[TICK] == 1 else "1e-06"
         info.interfaces.append(Interface(link, header.snaplen, resolution=resolution))
@@ -107,6 +110,8 @@ class PcapWalker(Walker):
                 complete=True,
             )
         source.start += FILE_HEADER
+        while source.prompt and source.end - source.start < LOOK and source.more():
+            pass
         self._choose_variant()
 
     def _choose_variant(self) -> None:
@@ -126,10 +131,11 @@ class PcapWalker(Walker):
         source, state = self.source, self.state
         view, big = source.buffer.data, int(state[BIG])
         at, faults = source.start, 0
+        end = min(source.end, source.start + LOOK)
+        whole = source.finished and end == source.end
         for _ in range(_TRIES):
-            if at + size > source.end:
-                if at != source.end and source.whole:
-                    faults += 4
+            if at + size > end:
+                faults += 4 * (whole and at != end)
                 break
             fraction, captured, wire = (capture_u32(view, at + place, big) for place in (4, 8, 12))
             if int(state[SWAP]) == SWAPPED or (int(state[SWAP]) == MAYBE_SWAPPED and captured > wire):
@@ -143,9 +149,8 @@ class PcapWalker(Walker):
             )
             faults += captured > state[SNAPLEN] > 0
             at += size + captured
-            if at > source.end:
-                if source.whole:
-                    faults += 4
+            if at > end:
+                faults += 4 * whole
                 break
         return faults
 
@@ -155,11 +160,26 @@ class PcapWalker(Walker):
         source.start = int(self.state[POSITION])
         return n
 
-    def resync(self, ended: bool) -> bool:
-        source = self.source
-        self.kernels.resync_pcap(self.memory(), source.start, source.end, ended, self.state)
-        source.start = int(self.state[POSITION])
-        return int(self.state[STATUS]) == FULL
+    def resync_kernel(self, ended: bool, stop: int) -> None:
+        kernels, memory = self.fast()
+        kernels.resync_pcap(memory, self.source.start, stop, self.source.end, ended, self.state)
+
+    def _lengths(self) -> tuple[int, int]:
+        """Captured and wire bytes as the record header at the window's start has them."""
+        view, at, big = self.source.buffer.data, self.source.start, int(self.state[BIG])
+        captured, wire = capture_u32(view, at + 8, big), capture_u32(view, at + 12, big)
+        if self.state[SWAP] == SWAPPED or (self.state[SWAP] == MAYBE_SWAPPED and captured > wire):
+            return wire, captured
+        return captured, wire
+
+    def suspect(self) -> bool:
+        if self.source.end - self.source.start < self.state[HEADER_BYTES]:
+            return False
+        captured, wire = self._lengths()
+        return bool(captured > wire or captured > self.state[SNAPLEN] > 0)
+
+    def following(self) -> int:
+        return self.source.start + int(self.state[HEADER_BYTES]) + self._lengths()[0]
 
     def anchor(self) -> None:
         last = int(self.state[LAST_NS])

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from classifier.capture.linktypes import MAX_RECORD
 from classifier.capture.walker import (
     ANCHOR,
+    BELIEVED,
     BIG,
     CAPTURED,
     CHAIN,
     DAMAGED,
+    DOUBTFUL,
+    ENDED,
     FIRST_NS,
     FULL,
     LAST_NS,
@@ -22,6 +26,7 @@ from classifier.capture.walker import (
     MORE,
     NEED,
     POSITION,
+    PSEUDO,
     STATE,
     STATUS,
     WIRE,
@@ -38,6 +43,9 @@ STATES = STATE + 4
 
 NOT_SWAPPED, SWAPPED, MAYBE_SWAPPED = 0, 1, 2
 
+NEAR_S = 30 * 86_400
+"""After damage, times within so many seconds of the last good one are believed."""
+
 
 @kernel
 def walk_pcap(buffer: Any, start: int, end: int, records: Any, first: int, limit: int, state: Any) -> int:
@@ -52,6 +60,9 @@ def walk_pcap(buffer: Any, start: int, end: int, records: Any, first: int, limit
     swap = i64(state[SWAP])
     link = i64(state[LINK])
     maximum = i64(state[MAXIMUM])
+    snaplen = i64(state[SNAPLEN])
+    believed = i64(state[BELIEVED])
+    pseudo = i64(state[PSEUDO])
     wire_sum = i64(state[WIRE])
     captured_sum = i64(state[CAPTURED])
     first_ns = i64(state[FIRST_NS])
@@ -71,13 +82,29 @@ def walk_pcap(buffer: Any, start: int, end: int, records: Any, first: int, limit
         if captured > maximum:
             status = DAMAGED
             break
-        if wire > MAX_WIRE:
-            wire = MAX_WIRE
         following = at + header + captured
         if following > end:
             status = MORE
             need = header + captured
             break
+        if (captured > wire or captured > snaplen > 0) and at != believed:
+            if following + header <= end:
+                after = capture_u32(buffer, following + 8, big)
+                if swap != NOT_SWAPPED:
+                    other = capture_u32(buffer, following + 12, big)
+                    if swap == SWAPPED or after > other:
+                        after = other
+                if after > maximum:
+                    status = DOUBTFUL
+                    break
+            elif i64(state[ENDED]) == 0:
+                status = MORE
+                break
+        if wire > MAX_WIRE:
+            wire = MAX_WIRE
+        wire -= pseudo
+        if wire < 0:
+            wire = 0
         ts_ns = capture_u32(buffer, at, big) * 1_000_000_000 + capture_u32(buffer, at + 4, big) * tick
         row = records[n]
         row["ts_ns"] = ts_ns
@@ -105,8 +132,8 @@ def walk_pcap(buffer: Any, start: int, end: int, records: Any, first: int, limit
 
 
 @kernel
-def plausible_pcap(buffer: Any, at: int, end: int, strict: bool, state: Any) -> int:
-    """Length of the record at `at` with its header if that looks like one, else -1; its header lies before `end`."""
+def plausible_pcap(buffer: Any, at: int, state: Any) -> int:
+    """Length of the record at `at` with its header if that looks like one, else -1; its header is in the window."""
     big = i64(state[BIG])
     header = i64(state[HEADER_BYTES])
     swap = i64(state[SWAP])
@@ -116,28 +143,28 @@ def plausible_pcap(buffer: Any, at: int, end: int, strict: bool, state: Any) -> 
         captured, wire = wire, captured
     if captured > i64(state[MAXIMUM]) or captured > wire or captured == 0:
         return -1
-    if strict:
-        snaplen = i64(state[SNAPLEN])
-        if wire > 262144 or (snaplen > 0 and captured > snaplen):
-            return -1
-        if capture_u32(buffer, at + 4, big) * i64(state[TICK]) >= 1_000_000_000:
-            return -1
-        anchor = i64(state[ANCHOR])
-        second = capture_u32(buffer, at, big)
-        if anchor >= 0 and (second < anchor - 86_400 * 30 or second > anchor + 86_400 * 30):
-            return -1
+    snaplen = i64(state[SNAPLEN])
+    if wire > MAX_RECORD or captured > snaplen > 0:
+        return -1
+    if capture_u32(buffer, at + 4, big) * i64(state[TICK]) >= 1_000_000_000:
+        return -1
+    anchor = i64(state[ANCHOR])
+    second = capture_u32(buffer, at, big)
+    if anchor >= 0 and (second < anchor - NEAR_S or second > anchor + NEAR_S):
+        return -1
     return header + captured
 
 
 @kernel
-def resync_pcap(buffer: Any, start: int, end: int, ended: bool, state: Any) -> int:
-    """Where CHAIN plausible records in a row begin (or fewer that reach the end of the file), from `start` on.
+def resync_pcap(buffer: Any, start: int, stop: int, end: int, ended: bool, state: Any) -> int:
+    """Where CHAIN plausible records in a row begin (or fewer that reach the end of the file), from `start` on and
+    before `stop`.
 
     POSITION is set to the place found, or to where the search must go on; STATUS to FULL when found, else MORE.
     """
     header = i64(state[HEADER_BYTES])
     at = start
-    while at + header <= end:
+    while at < stop and at + header <= end:
         place = at
         links = 0
         while True:
@@ -145,7 +172,7 @@ def resync_pcap(buffer: Any, start: int, end: int, ended: bool, state: Any) -> i
                 if ended and place != end and (place > end or links < CHAIN - 1):
                     links = -1
                 break
-            length = plausible_pcap(buffer, place, end, True, state)
+            length = plausible_pcap(buffer, place, state)
             if length < 0:
                 links = -1
                 break

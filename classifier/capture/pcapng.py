@@ -36,6 +36,7 @@ from classifier.capture.model import (
     TIMESTAMP,
     CaptureInfo,
     Rows,
+    counted,
 )
 from classifier.capture.pcapng_kernels import (
     DROPPED,
@@ -44,6 +45,7 @@ from classifier.capture.pcapng_kernels import (
     IF_COLUMNS,
     IN_SECTION,
     INTERFACES,
+    MISMATCHED,
     NOTES,
     PACKET_BLOCK,
     PREVIOUS_NS,
@@ -54,7 +56,9 @@ from classifier.capture.pcapng_kernels import (
     UNTIMED,
 )
 from classifier.capture.source import Source
-from classifier.capture.walker import BIG, BLOCK, DAMAGED, FULL, MORE, NEED, POSITION, STATUS, Walker, capture_u32
+from classifier.capture.walker import BIG, BLOCK, DAMAGED, MORE, NEED, POSITION, STATUS, Walker, capture_u32
+
+CUSTOM_BLOCKS = (0xBAD, 0x40000BAD)
 
 
 def is_section(head: bytes) -> bool:
@@ -206,6 +210,7 @@ class PcapngWalker(Walker):
             parsed.factor,
             parsed.offset_ns,
             linktypes.max_record(interface.link),
+            linktypes.PSEUDO_HEADERS.get(interface.link, 0),
         )
 
     def _statistics(self, body: bytes, order: str) -> None:
@@ -219,33 +224,55 @@ class PcapngWalker(Walker):
         if dropped is not None:
             interface.dropped = dropped
 
-    def resync(self, ended: bool) -> bool:
-        source = self.source
-        self.kernels.resync_pcapng(self.memory(), source.start, source.end, ended, self.state)
-        source.start = int(self.state[POSITION])
-        return int(self.state[STATUS]) == FULL
+    def resync_kernel(self, ended: bool, stop: int) -> None:
+        kernels, memory = self.fast()
+        kernels.resync_pcapng(memory, self.source.start, stop, self.source.end, ended, self.state)
+
+    def suspect(self) -> bool:
+        source, state = self.source, self.state
+        view, at, big = source.buffer.data, source.start, int(state[BIG])
+        if source.end - at < 12:
+            return False
+        kind, total = capture_u32(view, at, big), capture_u32(view, at + 4, big)
+        if kind not in (ENHANCED_BLOCK, PACKET_BLOCK):
+            return total > 65_536 or not (1 <= kind <= 12 or kind in CUSTOM_BLOCKS)
+        if source.end - at < 28:
+            return total > 2 * linktypes.MAX_RECORD
+        captured, wire = capture_u32(view, at + 20, big), capture_u32(view, at + 24, big)
+        return captured > wire or total - captured > 65_536
 
     def finish(self) -> None:
         info, state = self.info, self.state
         info.dropped = int(state[DROPPED]) + sum(interface.dropped or 0 for interface in info.interfaces)
+        mismatched = int(state[MISMATCHED])
+        if mismatched:
+            self.problem(
+                HEADER,
+                0,
+                f"{counted(mismatched, 'block')} with a wrong closing length; read nevertheless",
+                complete=True,
+            )
         undescribed = int(state[UNDESCRIBED])
         if undescribed:
             self.problem(
                 INTERFACE,
                 0,
-                f"{undescribed} records belong to interfaces that are not described; they are counted only",
+                f"{counted(undescribed, 'record')} of interfaces that are not described; counted, not decoded",
             )
         untimed = int(state[UNTIMED])
         if untimed:
             self.problem(
                 TIMESTAMP,
                 0,
-                f"{untimed} records have no time (simple packet blocks); that of the record before is used",
+                f"{counted(untimed, 'record')} without a time (simple packet blocks); the one before tells it",
                 complete=True,
             )
 
     def anchor(self) -> None:
         pass
+
+    def following(self) -> int:
+        raise NotImplementedError  # a block's two lengths leave no doubt
 
     def describe(self) -> str:
         source = self.source

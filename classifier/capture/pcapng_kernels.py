@@ -15,6 +15,7 @@ from classifier.capture.blocks import (
     SECTION_BLOCK,
     STATISTICS_BLOCK,
 )
+from classifier.capture.linktypes import MAX_RECORD
 from classifier.capture.model import MAX_BLOCK
 from classifier.capture.walker import (
     BIG,
@@ -22,6 +23,7 @@ from classifier.capture.walker import (
     CAPTURED,
     CLAMPED,
     DAMAGED,
+    ENDED,
     FIRST_NS,
     FULL,
     INT64_MAX,
@@ -47,7 +49,8 @@ NOTES = STATE + 4  # comments noted
 IN_SECTION = STATE + 5  # 0 before the first section header
 PREVIOUS_NS = STATE + 6  # time of the last record that has one
 UNTIMED = STATE + 7  # records without a time
-STATES = STATE + 8
+MISMATCHED = STATE + 8  # blocks whose closing length is wrong
+STATES = STATE + 9
 
 # columns of the interface table (i8)
 IF_LINK = 0
@@ -56,7 +59,8 @@ IF_MODE = 2  # how to make nanoseconds of ticks: MULTIPLY, DIVIDE, SHIFT
 IF_FACTOR = 3  # of MULTIPLY and DIVIDE, or the power of two of SHIFT
 IF_OFFSET = 4  # nanoseconds to add
 IF_MAXIMUM = 5  # most captured bytes that are believed
-IF_COLUMNS = 6
+IF_PSEUDO = 6  # bytes at the front of a frame that were never on the wire
+IF_COLUMNS = 7
 
 PACKET_BLOCK = 2  # obsolete
 SIMPLE_BLOCK = 3
@@ -138,6 +142,35 @@ def packet_options(buffer: Any, at: int, end: int, record: int, state: Any, note
 
 
 @kernel
+def plausible_block(buffer: Any, at: int, end: int, state: Any) -> int:
+    """1 if a block that we know begins at `at`; 0 if not; -1 if bytes after `end` would tell. 12 bytes are there."""
+    big = i64(state[BIG])
+    kind = capture_u32(buffer, at, big)
+    if kind == SECTION_BLOCK:
+        magic = capture_u32(buffer, at + 8, 0)
+        if magic != BYTE_ORDER_MAGIC and magic != 0x4D3C2B1A:
+            return 0
+        big = magic != BYTE_ORDER_MAGIC
+    elif i64(state[IN_SECTION]) == 0 or kind == 0 or kind > 0x0C:
+        return 0
+    total = capture_u32(buffer, at + 4, big)
+    if total < 12 or total > MAX_BLOCK or total % 4 != 0:
+        return 0
+    if kind == ENHANCED_BLOCK:
+        if total < 32:
+            return 0
+        if at + 24 <= end and capture_u32(buffer, at + 20, big) > total - 32:
+            return 0
+        if capture_u32(buffer, at + 8, big) >= i64(state[INTERFACES]):
+            return 0
+    if at + total > end:
+        return -1
+    if capture_u32(buffer, at + total - 4, big) != total:
+        return 0
+    return 1
+
+
+@kernel
 def walk_pcapng(
     buffer: Any,
     start: int,
@@ -179,7 +212,8 @@ def walk_pcapng(
             status = BLOCK
             break
         total = capture_u32(buffer, at + 4, big)
-        if total < 12 or total > MAX_BLOCK or i64(state[IN_SECTION]) == 0:
+        packet = kind in (ENHANCED_BLOCK, PACKET_BLOCK)
+        if total < 12 or (total > MAX_BLOCK and not packet) or i64(state[IN_SECTION]) == 0:
             status = DAMAGED
             break
         following = at + (total + 3) // 4 * 4
@@ -188,7 +222,8 @@ def walk_pcapng(
         captured = 0
         wire = 0
         frame = 0
-        if kind in (ENHANCED_BLOCK, PACKET_BLOCK):
+        maximum = MAX_RECORD
+        if packet:
             if total < 32:
                 status = DAMAGED
                 break
@@ -203,7 +238,9 @@ def walk_pcapng(
             captured = capture_u32(buffer, body + 12, big)
             wire = capture_u32(buffer, body + 16, big)
             frame = body + 20
-            if captured > total - 32:
+            if interface < count and base_row + interface < rows:
+                maximum = i64(interfaces[base_row + interface, IF_MAXIMUM])
+            if captured > total - 32 or captured > maximum or total - captured > MAX_BLOCK:
                 status = DAMAGED
                 break
         elif kind == SIMPLE_BLOCK:
@@ -226,8 +263,19 @@ def walk_pcapng(
             need = following - at
             break
         if capture_u32(buffer, following - 4, big) != total:
-            status = DAMAGED
-            break
+            # a wrong closing length alone does not matter if a good block comes next
+            verdict = 0
+            if following + 12 <= end:
+                verdict = plausible_block(buffer, following, end, state)
+            elif following == end or i64(state[ENDED]) == 0:
+                verdict = -1
+            if verdict < 0 and i64(state[ENDED]) == 0:
+                status = MORE
+                break
+            if verdict == 0:
+                status = DAMAGED
+                break
+            state[MISMATCHED] = i64(state[MISMATCHED]) + 1
         if frame == 0:
             if kind in (INTERFACE_BLOCK, STATISTICS_BLOCK, NAMES_BLOCK):
                 status = BLOCK
@@ -239,9 +287,9 @@ def walk_pcapng(
         ts_ns = 0
         if interface < count and row_number < rows:
             link = i64(interfaces[row_number, IF_LINK])
-            if captured > i64(interfaces[row_number, IF_MAXIMUM]):
-                status = DAMAGED
-                break
+            wire -= i64(interfaces[row_number, IF_PSEUDO])
+            if wire < 0:
+                wire = 0
             if kind != SIMPLE_BLOCK:
                 ts_ns = ticks_to_ns(
                     capture_u32(buffer, body + 4, big),
@@ -299,39 +347,10 @@ def walk_pcapng(
 
 
 @kernel
-def plausible_block(buffer: Any, at: int, end: int, state: Any) -> int:
-    """1 if a block that we know begins at `at`; 0 if not; -1 if bytes after `end` would tell. 12 bytes are there."""
-    big = i64(state[BIG])
-    kind = capture_u32(buffer, at, big)
-    if kind == SECTION_BLOCK:
-        magic = capture_u32(buffer, at + 8, 0)
-        if magic != BYTE_ORDER_MAGIC and magic != 0x4D3C2B1A:
-            return 0
-        big = magic != BYTE_ORDER_MAGIC
-    elif i64(state[IN_SECTION]) == 0 or kind == 0 or kind > 0x0C:
-        return 0
-    total = capture_u32(buffer, at + 4, big)
-    if total < 12 or total > MAX_BLOCK or total % 4 != 0:
-        return 0
-    if kind == ENHANCED_BLOCK:
-        if total < 32:
-            return 0
-        if at + 24 <= end and capture_u32(buffer, at + 20, big) > total - 32:
-            return 0
-        if capture_u32(buffer, at + 8, big) >= i64(state[INTERFACES]):
-            return 0
-    if at + total > end:
-        return -1
-    if capture_u32(buffer, at + total - 4, big) != total:
-        return 0
-    return 1
-
-
-@kernel
-def resync_pcapng(buffer: Any, start: int, end: int, ended: bool, state: Any) -> int:
-    """Where the next whole block begins, from `start` on; POSITION and STATUS as in `resync_pcap`."""
+def resync_pcapng(buffer: Any, start: int, stop: int, end: int, ended: bool, state: Any) -> int:
+    """Where the next whole block begins, from `start` on and before `stop`; POSITION and STATUS as in `resync_pcap`."""
     at = start
-    while at + 12 <= end:
+    while at < stop and at + 12 <= end:
         verdict = plausible_block(buffer, at, end, state)
         if verdict == 1:
             state[POSITION] = at

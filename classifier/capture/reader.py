@@ -24,7 +24,21 @@ from classifier.capture.model import CaptureInfo, RecordBatch, Rows
 from classifier.capture.pcap import PcapWalker, parse_header
 from classifier.capture.pcapng import PcapngWalker, is_section
 from classifier.capture.source import CHUNK, Source
-from classifier.capture.walker import CAPTURED, CLAMPED, DAMAGED, FIRST_NS, FULL, LAST_NS, MORE, STATUS, WIRE, Walker
+from classifier.capture.walker import (
+    BELIEVED,
+    CAPTURED,
+    CLAMPED,
+    DAMAGED,
+    DOUBTFUL,
+    ENDED,
+    FIRST_NS,
+    FULL,
+    LAST_NS,
+    MORE,
+    STATUS,
+    WIRE,
+    Walker,
+)
 from classifier.columns import BATCH, RECORD
 
 SMALL_RECORDS = 2000
@@ -125,6 +139,7 @@ class CaptureReader:
             walker.records_before = 0
             if count == 0:
                 count = walker.walk(self._records, self._batch)
+                walker.state[BELIEVED] = -1
             status = int(walker.state[STATUS])
             if count:
                 batch = RecordBatch(source.buffer[: source.end], self._records[:count], self._first, source.offset)
@@ -136,8 +151,12 @@ class CaptureReader:
             if status == DAMAGED:
                 if not self._skip_damage():
                     break
+            elif status == DOUBTFUL:
+                self._judge()
             elif status == MORE and not source.more():
-                if not self._ended_inside():
+                if not walker.state[ENDED]:
+                    walker.state[ENDED] = 1  # what waited for a look at its successor need not any longer
+                elif not self._ended_inside():
                     break
 
     def _account(self, count: int) -> None:
@@ -158,34 +177,65 @@ class CaptureReader:
         walker.anchor()
         source.start += 1
         ended = False
-        while True:
-            if walker.resync(ended):
-                skipped = source.offset + source.start - begin
-                walker.problem(model.DAMAGED, begin, f"{what}; {skipped} bytes from byte {begin} on were skipped")
-                return True
+        while not walker.resync(ended):
             if ended:
-                break
+                source.start = source.end
+                self._skipped(begin, f"{what}, and no record was found after it")
+                return False
             ended = not source.more()
-        skipped = source.offset + source.end - begin
-        walker.problem(
-            model.DAMAGED,
-            begin,
-            f"{what}; no further record was found, {skipped} bytes from byte {begin} on were skipped",
+        self._skipped(begin, what)
+        return True
+
+    def _skipped(self, begin: int, what: str) -> None:
+        skipped = self._source.offset + self._source.start - begin
+        self._walker.problem(
+            model.DAMAGED, begin, f"{what}: {model.counted(skipped, 'byte')} from byte {begin} on were skipped"
         )
-        source.start = source.end
-        return False
+
+    def _judge(self) -> None:
+        """A record has an odd length and what follows it is no record: which of the two is damaged?
+
+        If records are found inside it, its length is a lie and they count; else it is believed and counts itself.
+        """
+        walker, source = self._walker, self._source
+        begin = source.offset + source.start
+        limit, what = source.offset + walker.following(), walker.damage()
+        walker.anchor()
+        search, ended = begin + 1, False
+        while True:
+            source.start = search - source.offset
+            found = walker.resync(ended, limit - source.offset)
+            search = source.offset + source.start
+            if found:
+                self._skipped(begin, what)
+                return
+            source.start = begin - source.offset
+            if ended or search >= limit:
+                walker.state[BELIEVED] = source.start
+                return
+            ended = not source.more()
 
     def _ended_inside(self) -> bool:
-        """The input is at its end: name what is only partly there. True if there is something to go on with."""
+        """At the end of the input: name what is only partly there. True if records were found inside that."""
         walker, source = self._walker, self._source
-        left = source.end - source.start
-        if left:
-            place = source.offset + source.start
-            what = walker.describe()
-            walker.problem(
-                model.CUT, place, f"the file ends inside a {what}: {left} bytes from byte {place} on were left out"
-            )
-            source.start = source.end
+        start, left = source.start, source.end - source.start
+        if not left:
+            return False
+        place = source.offset + start
+        if walker.suspect():
+            what = walker.damage()
+            walker.anchor()
+            source.start += 1
+            if walker.resync(True):
+                self._skipped(place, what)
+                return True
+            source.start = start
+        walker.problem(
+            model.CUT,
+            place,
+            f"the file ends inside a {walker.describe()}: the last {model.counted(left, 'byte')} were left out",
+        )
+        source.start = source.end
         return False
 
     def _conclude(self) -> None:
@@ -196,7 +246,7 @@ class CaptureReader:
             walker.problem(model.COMPRESSION, end, f"{error}; what comes before was read")
         elif error is not None:
             walker.problem(model.IO, end, f"reading stopped: {getattr(error, 'strerror', None) or error}")
-        elif source.size is not None and source.bytes_read < source.size:
+        elif source.size is not None and source.bytes_read < source.size and not source.notes:
             walker.problem(
                 model.SHRUNK,
                 end,
@@ -209,7 +259,7 @@ class CaptureReader:
             walker.problem(
                 model.TIMESTAMP,
                 0,
-                f"{clamped} records have a time beyond 64-bit nanoseconds; it was set to the nearest that fits",
+                f"{model.counted(clamped, 'record')} with a time past 64-bit nanoseconds; set to the latest that fits",
                 complete=True,
             )
 

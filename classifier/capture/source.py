@@ -81,7 +81,7 @@ class Raw:
             return
         if stat.S_ISREG(status.st_mode):
             self.prompt = True
-            self.size = status.st_size
+            self.size = max(status.st_size - self._stream.tell(), 0)
 
     def readinto(self, view: memoryview) -> int:
         """Fill the front of `view` with what is there; 0 at the end. Raises OSError."""
@@ -110,7 +110,7 @@ class Raw:
         if self.size is None or self.position < self.size:
             return False
         try:
-            return os.fstat(self._stream.fileno()).st_size == self.position
+            return bool(os.fstat(self._stream.fileno()).st_size <= self._stream.tell())
         except (OSError, AttributeError, io.UnsupportedOperation):
             return self.prompt
 
@@ -162,6 +162,7 @@ class Source:
         self._stopped = False
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self._finished = False
         self._private = False  # the current chunk is not of the pool
         self._now = _Chunk(0, max(self._chunk_size, HEAD))
         self.start = self.end = 0
@@ -185,6 +186,16 @@ class Source:
     def bytes_read(self) -> int:
         """Bytes of the file read so far (compressed ones, if it is)."""
         return self.raw.position
+
+    @property
+    def prompt(self) -> bool:
+        """Reading never waits for somebody to write: a file or memory, no pipe."""
+        return self.raw.prompt
+
+    @property
+    def finished(self) -> bool:
+        """The window ends where the input ends, as far as is known."""
+        return self._finished or self.whole
 
     @property
     def whole(self) -> bool:
@@ -212,6 +223,7 @@ class Source:
                     following = self._ready[0]
                     break
                 if self._ended and not self._ready:
+                    self._finished = True
                     return False
                 self._lock.wait()
         return self._move(following)

@@ -29,16 +29,23 @@ FIRST_NS = 8
 LAST_NS = 9
 CLAMPED = 10  # records whose time did not fit
 ANCHOR = 11  # seconds: a time known to be near, for the search after damage; -1 = none
-STATE = 12  # number of them
+BELIEVED = 12  # position of a record that is taken although it looks odd; -1 = none
+PSEUDO = 13  # bytes at the front of a frame that were never on the wire
+ENDED = 14  # 1: nothing comes after the window
+STATE = 15  # number of them
 
 # STATUS
 MORE = 0  # the window ends inside a record, or with one
 FULL = 1  # as many rows as asked for; search: found
 DAMAGED = 2  # what stands at POSITION is no record
 BLOCK = 3  # pcapng: a block that Python reads
+DOUBTFUL = 4  # the record at POSITION has an odd length, and what follows it is no record
 
 MAX_WIRE = 0x7FFFFFFF
 """Frame lengths are signed 32-bit numbers to Wireshark; what is above is counted as this."""
+
+INTERPRETED_SEARCH = 65_536
+"""Bytes up to which a search after damage runs interpreted with a small capture."""
 
 CHAIN = 3
 """Records in a row that must look right before the search after damage believes them."""
@@ -76,6 +83,7 @@ class Walker:
         self.state[FIRST_NS] = INT64_MAX
         self.state[LAST_NS] = -INT64_MAX - 1
         self.state[ANCHOR] = -1
+        self.state[BELIEVED] = -1
         self.records_before = 0  # records of this batch that are not in info.packets yet
         self._memory: Any = None
         self._memory_of: Any = None
@@ -110,8 +118,31 @@ class Walker:
     def finish(self) -> None:
         """Put what was summed up on the way into `info`; called once, at the end."""
 
-    def resync(self, ended: bool) -> bool:
-        """Move `source.start` to the next plausible record; False when the window holds none (more may)."""
+    def resync(self, ended: bool, stop: int | None = None) -> bool:
+        """Move `source.start` to the next plausible record; False when the window holds none (more may).
+
+        The search goes from `source.start` up to index `stop`; `ended`: nothing comes after the window.
+        """
+        self.resync_kernel(ended, self.source.end if stop is None else stop)
+        self.source.start = int(self.state[POSITION])
+        return int(self.state[STATUS]) == FULL
+
+    def resync_kernel(self, ended: bool, stop: int) -> None:
+        """Run the search kernel of the format over the window."""
+        raise NotImplementedError
+
+    def fast(self) -> tuple[Kernels, Any]:
+        """Kernels and memory for a search: compiled ones where much is to be searched."""
+        if self._compiled or self.source.end - self.source.start < INTERPRETED_SEARCH:
+            return self.kernels, self.memory()
+        return speed(True), view(self.source.buffer, True)
+
+    def suspect(self) -> bool:
+        """Whether the unfinished thing at `source.start` may claim a length that it does not have."""
+        raise NotImplementedError
+
+    def following(self) -> int:
+        """Index after the (doubtful) record at `source.start`."""
         raise NotImplementedError
 
     def anchor(self) -> None:
