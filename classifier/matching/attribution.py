@@ -13,23 +13,26 @@ from typing import overload
 import numpy as np
 
 from classifier.decode.protocols import protocol_name
-from classifier.flows.table import DIRECTION_BASES, TCP_STATES, address_text
+from classifier.flows.table import DIRECTION_BASES, TCP_STATES, address_text, is_group
 from classifier.matching.content import ContentRule, ContentVeto
 from classifier.matching.labels import (
     ALONE,
     COMPANION,
     CONTENT,
+    CONTRADICTED,
     GROUP,
     LEARNED,
+    NONE,
     PROTOCOL,
     SERVICE,
     STREAM,
     SUPPORTED,
     UNEXPECTED_PORT,
+    UNSUPPORTED,
     Labels,
 )
 from classifier.matching.model import END_NAMES, LISTENER, TRANSPORTS, Array, Learned, Signature, SignatureSet
-from classifier.matching.reasons import candidate_reason, direction_sentence, holds_sentence, joined, where_sentence
+from classifier.matching.reasons import candidate_reason, direction_sentence, holds_sentence, where_sentence
 from classifier.matching.roles import host_roles
 
 _TRANSPORT_NAMES = {number: name for name, number in TRANSPORTS.items()}
@@ -48,6 +51,7 @@ class Candidates(Sequence[tuple[str, int, str]]):
         self.component, self.flow, self.reason = labels.finished_candidates()
         self._labels = labels
         self._vetoes = vetoes
+        self._shared: dict[tuple[int, int], str] = {}
 
     def __len__(self) -> int:
         return len(self.flow)
@@ -60,7 +64,12 @@ class Candidates(Sequence[tuple[str, int, str]]):
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         component, flow = int(self.component[index]), int(self.flow[index])
-        sentence = candidate_reason(self._labels, component, flow, int(self.reason[index]), self._vetoes)
+        reason = int(self.reason[index])
+        sentence = self._shared.get((component, reason))
+        if sentence is None:
+            sentence = candidate_reason(self._labels, component, flow, reason, self._vetoes)
+            if reason in (UNSUPPORTED, CONTRADICTED):  # the only ones that name no host and no port
+                self._shared[component, reason] = sentence
         return self._labels.components[component], flow, sentence
 
     def __iter__(self) -> Iterator[tuple[str, int, str]]:
@@ -95,7 +104,6 @@ class Attribution:
         self._labels = labels
         self._learned = learned
         self._content_rules = content_rules
-        self._cache: dict[tuple[object, ...], Evidence] = {}
         del labels.reserved, labels.to_group, labels.failed  # only needed while deciding
 
     @property
@@ -110,6 +118,32 @@ class Attribution:
     def evidence(self, flow_id: int) -> list[str]:
         """Codes of what the label of a flow rests on: `["port:tcp/8600", "role:listener"]`."""
         return [code for code, _ in self._evidence(flow_id)]
+
+    def evidence_lists(self) -> list[list[str]]:
+        """`evidence` of every flow, for tables: equal lists are one object, made once."""
+        labels, flows = self._labels, self._labels.flows
+        ports = np.where(labels.end == 1, flows.orig_port, flows.resp_port).astype("u8")
+        state = np.where(labels.how == NONE, flows.tcp_state, flows.direction_basis).astype("u8")
+        small = ports | state << np.uint64(16) | labels.how.astype("u8") << np.uint64(24)
+        small |= labels.component.astype("u8") << np.uint64(32)
+        small |= (labels.end.astype("u8") | labels.flags.astype("u8") << np.uint64(1)) << np.uint64(48)
+        small |= flows.unresolved.astype("u8") << np.uint64(56) | (flows.proto == 6).astype("u8") << np.uint64(57)
+        # what else the codes depend on: the protocol, the group, the host and its other components, the content's bits
+        other = (labels.support + 1).astype("u8")
+        rows = np.flatnonzero(labels.how == PROTOCOL)
+        other[rows] = flows.proto[rows].astype("u8")
+        rows = np.flatnonzero(np.isin(labels.how, (SERVICE, GROUP)) & is_group(flows.resp_addr, flows.version))
+        other[rows] = labels.keys(rows, 0)
+        for side in (0, 1):
+            rows = np.flatnonzero(np.isin(labels.how, (ALONE, LEARNED)) & (labels.end == side))
+            other[rows] = labels.keys(rows, side)
+        rows = np.flatnonzero(labels.how == CONTENT)
+        other[rows] = flows.evidence[rows].astype("u8")
+        kinds, one = np.unique(small, return_inverse=True)
+        _, two = np.unique(other, return_inverse=True)
+        _, first, group = np.unique(two * len(kinds) + one, return_index=True, return_inverse=True)
+        lists = [self.evidence(flow) for flow in first.tolist()]
+        return [lists[number] for number in group.tolist()]
 
     def reasons(self, flow_id: int) -> list[str]:
         """The evidence as sentences, one per code."""
@@ -249,6 +283,3 @@ class Attribution:
             text = "refused" if state == "refused" else "not answered"
             return [(f"tcp:{state}", f"The connection was {text}, so it shows no service.")]
         return []
-
-
-__all__ = ["Attribution", "Candidates", "joined"]

@@ -23,6 +23,7 @@ from classifier.matching.labels import (
     EXCLUDED,
     FAILED,
     FAN_IN,
+    OPENED,
     STREAM,
     SUPPORTED,
     SWAPPED,
@@ -260,6 +261,13 @@ def _streams(labels: Labels, item: _Waiting) -> None:
     labels.own(rows, item.claim.number, PROBABLE, STREAM, end=item.claim.end)
 
 
+def _opened_by_server(labels: Labels, signature: Signature, peer: Array) -> Array:
+    """Whether the peer of a connection holds the role that its listener should hold."""
+    supports = [item for item in signature.support if item.end == "listener" and signature.transport == "tcp"]
+    held: Array = labels.roles.supported(supports, peer, peer) >= 0
+    return held
+
+
 def _leave_candidates(labels: Labels, waiting: list[_Waiting], best: _Best, quality: Array) -> None:
     products = len(labels.signatures.signatures)
     for item in waiting:
@@ -272,7 +280,9 @@ def _leave_candidates(labels: Labels, waiting: list[_Waiting], best: _Best, qual
         labels.candidate(claim.rows[open_ & (item.support >= 0) & best.tied[claim.rows]], claim.number, AMBIGUOUS)
         rows = claim.rows[open_ & (item.support < 0)]
         if signature.alone != "probable":
-            labels.candidate(rows, claim.number, UNSUPPORTED)
+            opened = _opened_by_server(labels, signature, item.peer[open_ & (item.support < 0)])
+            labels.candidate(rows[~opened], claim.number, UNSUPPORTED)
+            labels.candidate(rows[opened], claim.number, OPENED)
             continue
         tied = quality[rows] == _TIED
         labels.candidate(rows[tied], claim.number, AMBIGUOUS)

@@ -39,10 +39,10 @@ REASONS = (
     "group_port",  # the group on a port that is not the signature's
     "content_only",  # a port that never counts without content
     "contradicted",  # the payload is something else
+    "opened",  # a generic port that a host of the product opened, instead of listening on it
 )
-UNSUPPORTED, FAILED, AMBIGUOUS, UNDECIDED, FAN_IN, EXCLUDED, GROUP_PORT, CONTENT_ONLY, CONTRADICTED = range(
-    len(REASONS)
-)
+UNSUPPORTED, FAILED, AMBIGUOUS, UNDECIDED, FAN_IN, EXCLUDED, GROUP_PORT, CONTENT_ONLY = range(8)
+CONTRADICTED, OPENED = 8, 9
 
 SWAPPED = 1  # flags: the component's own side is not the listening end
 UNEXPECTED_PORT = 2  # flags: on the signature's group, outside its ports

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from classifier.flows.table import TCP_STATES, address_text
 from classifier.matching.labels import REASONS, Labels
-from classifier.matching.model import LISTENER, Signature
+from classifier.matching.model import Signature
 
 if TYPE_CHECKING:
     from classifier.matching.content import ContentVeto
@@ -81,12 +79,10 @@ def candidate_reason(labels: Labels, component: int, flow: int, reason: int, vet
     transport, port = signature.transport, int(flows.resp_port[flow])
     match REASONS[reason]:
         case "unsupported":
-            if _opened_by_server(labels, signature, flow):
-                return (
-                    f"{peer}, itself a host of the product, opened this connection to {transport}/{port} of {listener}."
-                )
             generic = "A generic port" if signature.generic else "A range of ports"
             return f"{generic} ({signature.where()}) that needs {needed(labels, signature)}; none is in the capture."
+        case "opened":
+            return f"{peer}, itself a host of the product, opened this connection to {transport}/{port} of {listener}."
         case "failed":
             state = TCP_STATES[int(flows.tcp_state[flow])]
             what = "was refused" if state == "refused" else "got no answer"
@@ -111,12 +107,3 @@ def candidate_reason(labels: Labels, component: int, flow: int, reason: int, vet
         case _:
             veto = next((item for item in vetoes if item.component == name), None)
             return veto.sentence if veto else "The payload speaks against it."
-
-
-def _opened_by_server(labels: Labels, signature: Signature, flow: int) -> bool:
-    """Whether the originator itself holds what the listener should."""
-    if signature.transport != "tcp":
-        return False
-    key = labels.keys(np.array([flow]), 1)
-    supports = [item for item in signature.support if item.end == "listener"]
-    return LISTENER == 0 and int(labels.roles.supported(supports, key, key)[0]) >= 0
