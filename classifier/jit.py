@@ -89,6 +89,7 @@ def on_compile(callback: Callable[[str], None] | None) -> None:
 
 
 def _compile(name: str) -> Any:
+    """The compiled form of a kernel that is called from Python."""
     twin = _compiled.get(name)
     if twin is not None:
         return twin
@@ -97,6 +98,27 @@ def _compile(name: str) -> Any:
 
     if fresh and _announce is not None:
         _announce("first run: compiling the kernels, once for this installation")
+    dispatcher = numba.njit(cache=True, nogil=True, error_model="numpy")(_twin(name))
+    _compiled[name] = dispatcher
+    return dispatcher
+
+
+_inner: dict[str, Any] = {}
+
+
+def _compile_inner(name: str) -> Any:
+    """The compiled form of a kernel for other kernels: no way in from Python, no place in the cache of its own."""
+    known = _inner.get(name)
+    if known is None:
+        import numba
+
+        options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        known = _inner[name] = numba.njit(**options)(_twin(name))
+    return known
+
+
+def _twin(name: str) -> FunctionType:
+    """The kernel's code over a twin of its module's globals, in which the kernels it calls are compiled."""
     function = _registry[name]
     module = function.__module__
     space = _globals.get(module)
@@ -106,12 +128,10 @@ def _compile(name: str) -> Any:
     twin = FunctionType(function.__code__, space, name, function.__defaults__, function.__closure__)
     twin.__module__ = module
     twin.__qualname__ = name
-    for callee in function.__code__.co_names:  # compile what it calls first
+    for callee in function.__code__.co_names:
         if callee in _registry and space.get(callee) is _registry[callee] and callee != name:
-            space[callee] = _compile(callee)
-    dispatcher = numba.njit(cache=True, nogil=True, boundscheck=None)(twin)
-    _compiled[name] = dispatcher
-    return dispatcher
+            space[callee] = _compile_inner(callee)
+    return twin
 
 
 _cache_ready: bool | None = None
