@@ -336,13 +336,17 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
             if row["frag_more"] != 0:  # a tunnel's first fragment stays with its other fragments
                 kind = DONE
         if kind == NAMED:
-            if version == 0 or (value > LAST_WEAK and (end - at >= 28 or (value != _ARP and end > at))):
+            whole = end - at >= 28 if value == _ARP else version == 0 or end > at
+            if version == 0 or (value > LAST_WEAK and whole):
                 own_link(row, value, encap, vlan, src_mac, dst_mac)
                 version = 0
                 if value in (_MACSEC, _WLAN_ENCRYPTED):
                     row["opaque"] = 1
             kind = DONE
-        elif kind in (STOPPED, HALTED):
+            if not whole:
+                kind = STOPPED
+                value = STOP_CUT
+        if kind in (STOPPED, HALTED):
             stop = value
             if stop == STOP_CUT and end >= limit:
                 stop = STOP_SHORT

@@ -33,6 +33,7 @@ from classifier.decode.layers import (
     ETHERTYPE,
     GENEVE,
     GRE,
+    GTP0,
     GTPU,
     IP,
     IPV4,
@@ -87,6 +88,8 @@ def port_tunnel(port: int) -> int:
         return VXLAN
     if port == 2152:
         return GTPU
+    if port == 3386:
+        return GTP0
     if port == 6081:
         return GENEVE
     if port == 37008:
@@ -132,10 +135,11 @@ def mpls_stack(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, in
     if label == 2:
         return IPV6, 0, at, limit, E_MPLS
     nibble = i64(buffer[at]) >> 4
-    if nibble == 4 and (is_ipv4_like(buffer, at, end, limit) or not is_ethernet_like(buffer, at, end, limit)):
-        return IPV4, 0, at, limit, E_MPLS
-    if nibble == 6 and (is_ipv6_like(buffer, at, end, limit) or not is_ethernet_like(buffer, at, end, limit)):
-        return IPV6, 0, at, limit, E_MPLS
+    if not is_ethernet_with_ip(buffer, at, end, limit):
+        if nibble == 4 and (is_ipv4_like(buffer, at, end, limit) or not is_ethernet_like(buffer, at, end, limit)):
+            return IPV4, 0, at, limit, E_MPLS
+        if nibble == 6 and (is_ipv6_like(buffer, at, end, limit) or not is_ethernet_like(buffer, at, end, limit)):
+            return IPV6, 0, at, limit, E_MPLS
     return PW_ETHERNET, 0, at, limit, E_MPLS
 
 
@@ -152,6 +156,17 @@ def is_ipv4_like(buffer: Any, at: int, end: int, limit: int) -> bool:
 def is_ipv6_like(buffer: Any, at: int, end: int, limit: int) -> bool:
     """Whether this can be an IPv6 header: version and payload length."""
     return end - at >= 6 and i64(buffer[at]) >> 4 == 6 and be16(buffer, at + 4) <= limit - at - 40
+
+
+@kernel
+def is_ethernet_with_ip(buffer: Any, at: int, end: int, limit: int) -> bool:
+    """Whether an Ethernet header with an IP header behind it is here: far stronger than an address's first nibble."""
+    if end - at < 15:
+        return False
+    value = be16(buffer, at + 12)
+    if value == 0x0800:
+        return is_ipv4_like(buffer, at + 14, end, limit)
+    return value == 0x86DD and is_ipv6_like(buffer, at + 14, end, limit)
 
 
 @kernel
@@ -364,6 +379,16 @@ def gtpu_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, i
 
 
 @kernel
+def gtp0_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
+    """GTP version 0 with a user packet (3GPP TS 29.060): 20 bytes."""
+    if end - at < 20:
+        return STOPPED, STOP_CUT, at, limit, 0
+    if i64(buffer[at]) & 0xF0 != 0x10 or i64(buffer[at + 1]) != 0xFF:
+        return DONE, 0, at, limit, 0
+    return IP, 0, at + 20, limit, E_GTPU
+
+
+@kernel
 def tzsp_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
     """TZSP (MikroTik sniffer, some access points): tagged fields up to an end tag, then the frame."""
     if end - at < 4:
@@ -464,6 +489,8 @@ def tunnel_layer(buffer: Any, kind: int, value: int, at: int, end: int, limit: i
         return geneve_header(buffer, at, end, limit)
     if kind == GTPU:
         return gtpu_header(buffer, at, end, limit)
+    if kind == GTP0:
+        return gtp0_header(buffer, at, end, limit)
     if kind == TZSP:
         return tzsp_header(buffer, at, end, limit)
     if kind == PW_ETHERNET:
