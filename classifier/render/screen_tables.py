@@ -22,7 +22,7 @@ Row = dict[str, Any]
 Layout = tuple[tuple[str, str, Callable[[Row], str]], ...]
 
 CELL_LIMIT = 80
-"""Longest text of one cell."""
+"""Longest text of one cell; the last column of a table has no limit."""
 
 BOLD, DIM, RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
@@ -84,8 +84,8 @@ def _finding(row: Row) -> list[str]:
 # -- cells
 
 
-def _text(name: str) -> Callable[[Row], str]:
-    return lambda row: "" if row[name] is None else printable(row[name], CELL_LIMIT)
+def _text(name: str, limit: int = CELL_LIMIT) -> Callable[[Row], str]:
+    return lambda row: "" if row[name] is None else printable(row[name], limit)
 
 
 def _count(name: str) -> Callable[[Row], str]:
@@ -108,8 +108,13 @@ def _time(name: str, digits: int = 0) -> Callable[[Row], str]:
     return lambda row: "" if row[name] is None else units.moment(row[name], digits=digits)
 
 
-def _list(name: str) -> Callable[[Row], str]:
-    return lambda row: printable(", ".join(str(item) for item in row[name]), CELL_LIMIT)
+def _list(name: str, limit: int = CELL_LIMIT) -> Callable[[Row], str]:
+    return lambda row: printable(", ".join(map(str, row[name])), limit)
+
+
+def _value(row: Row) -> str:
+    value = row["value"]
+    return units.number(round(value)) if value == round(value) else f"{value:.4g}"
 
 
 def endpoint(address: str, port: int) -> str:
@@ -169,11 +174,10 @@ LAYOUTS: dict[str, Layout] = {
         ("lasted", "right", _duration),
         ("vlan", "right", _text("vlan")),
         ("layers", "left", _text("encapsulation")),
-        ("evidence", "left", _list("evidence")),
+        ("evidence", "left", _list("evidence", 0)),
     ),
     "hosts": (
         ("address", "left", _text("address")),
-        ("roles", "left", _list("roles")),
         ("sent", "right", _size("sent_wire_bytes")),
         ("received", "right", _size("received_wire_bytes")),
         ("packets", "right", _sum("sent_packets", "received_packets", units.number)),
@@ -182,6 +186,7 @@ LAYOUTS: dict[str, Layout] = {
         ("macs", "left", _list("macs")),
         ("first (UTC)", "left", _time("first_ns")),
         ("last (UTC)", "left", _time("last_ns")),
+        ("roles", "left", _list("roles", 0)),
     ),
     "multicast": (
         ("group", "left", _endpoint("group", "port")),
@@ -210,12 +215,12 @@ LAYOUTS: dict[str, Layout] = {
         ("bytes", "right", _size("wire_bytes")),
         ("flows", "right", _count("flows")),
         ("share", "right", _share),
-        ("hint", "left", _text("hint")),
+        ("hint", "left", _text("hint", 0)),
     ),
     "candidates": (
         ("component", "left", _text("component")),
         ("flow", "right", _text("flow_id")),
-        ("reason", "left", _text("reason")),
+        ("reason", "left", _text("reason", 0)),
     ),
     "learned": (
         ("component", "left", _text("component")),
@@ -224,6 +229,12 @@ LAYOUTS: dict[str, Layout] = {
         ("instance", "left", _text("instance")),
         ("version", "left", _text("version")),
         ("first (UTC)", "left", _time("first_ns", 3)),
+    ),
+    "quality": (
+        ("measure", "left", _text("measure")),
+        ("value", "right", _value),
+        ("unit", "left", _text("unit")),
+        ("meaning", "left", _text("meaning", 0)),
     ),
     "timeline": (
         ("time (UTC)", "left", _time("time_ns")),
