@@ -8,6 +8,7 @@ The format is told by magic numbers (RFC 1952, RFC 8878, LZ4 frame format 1.6), 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,10 @@ GZIP, ZSTD, LZ4 = "gzip", "zstd", "lz4"
 
 PIECE = 65_536
 """Compressed bytes read at a time."""
+
+SALVAGE = 1 << 20
+"""Damaged gzip data up to this length gives every byte before the damage; longer data may lose the last PIECE."""
+MAX_SALVAGED = 4 << 20
 
 MAX_WINDOW = 1 << 27  # zstd's own default bound for decoders
 _MAX_ZSTD_BLOCK = 131_072
@@ -136,10 +141,70 @@ class _SkippableMember:
         return b""
 
 
-def _gzip_member() -> Any:
-    from isal import igzip_lib
+class _GzipMember:
+    """One gzip member. When its data turns out damaged, what comes before the damage is given all the same."""
 
-    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    def __init__(self) -> None:
+        from isal import igzip_lib
+
+        self._error: Any = igzip_lib.IsalError
+        self._decoder = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        self._fed: bytearray | None = bytearray()  # all input, while it is short enough to go through it again
+        self._given = 0
+        self._rest = b""  # what was saved, to be given before the failure is told
+        self._failure: Exception | None = None
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._decoder.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return bool(self._decoder.needs_input) and self._failure is None
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._decoder.unused_data)
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        if self._failure is None:
+            if self._fed is not None:
+                self._fed += data
+                if len(self._fed) > SALVAGE:
+                    self._fed = None
+            try:
+                piece: bytes = self._decoder.decompress(data, min(max_length, PIECE))
+            except self._error as error:
+                self._failure = error
+                self._rest = self._salvage()
+            else:
+                self._given += len(piece)
+                return piece
+        piece, self._rest = self._rest[:max_length], self._rest[max_length:]
+        if not piece and self._failure is not None:
+            raise self._failure
+        return piece
+
+    def _salvage(self) -> bytes:
+        """The bytes between what was given and the damage, found by going through the input again, byte by byte."""
+        if self._fed is None:
+            return b""
+        decoder = zlib.decompressobj(31)
+        output = bytearray()
+        seen = 0
+        try:
+            for at in range(len(self._fed)):
+                piece = decoder.decompress(self._fed[at : at + 1], PIECE)
+                while piece:
+                    seen += len(piece)
+                    if seen > self._given:
+                        output += piece[max(len(piece) - (seen - self._given), 0) :]
+                    if len(output) > MAX_SALVAGED:
+                        return bytes(output)
+                    piece = decoder.decompress(decoder.unconsumed_tail, PIECE) if decoder.unconsumed_tail else b""
+        except zlib.error:
+            pass
+        return bytes(output)
 
 
 def _lz4_member() -> Any:
@@ -181,7 +246,7 @@ class Inflater:
         if _is_skippable(head):
             self._member = _SkippableMember()
         else:
-            self._member = {GZIP: _gzip_member, ZSTD: _ZstdMember, LZ4: _lz4_member}[kind]()
+            self._member = {GZIP: _GzipMember, ZSTD: _ZstdMember, LZ4: _lz4_member}[kind]()
         self._members += 1
         return True
 
