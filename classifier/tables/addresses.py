@@ -42,6 +42,7 @@ class Addresses:
         self.version: Array = np.where(np.arange(len(self.words)) < len(fours), 4, 6).astype("u1")
         self.group: Array = is_group(self.words, self.version)
         self._n4 = len(fours)
+        self._fours = fours
         self._all: Array | None = None
 
     def __len__(self) -> int:
@@ -79,8 +80,8 @@ class Addresses:
         except ValueError:
             return -1
         if version == 4:
-            at = int(np.searchsorted(self.words[: self._n4, 3], words[3]))
-            return at if at < self._n4 and int(self.words[at, 3]) == words[3] else -1
+            at = int(np.searchsorted(self._fours, np.uint32(words[3])))
+            return at if at < self._n4 and int(self._fours[at]) == words[3] else -1
         hit = np.flatnonzero((self.words[self._n4 :] == np.asarray(words, "u4")).all(axis=1))
         return int(hit[0]) + self._n4 if len(hit) else -1
 
