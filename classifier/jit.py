@@ -23,6 +23,7 @@ import hashlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
@@ -34,6 +35,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MASK32 = 0xFFFFFFFF
 CACHE_NAME = "vms-classifier"
+CACHE_AGE_S = 30 * 86_400
 
 _registry: dict[str, Callable[..., Any]] = {}
 
@@ -139,7 +141,8 @@ _cache_ready: bool | None = None
 
 def source_key() -> str:
     """Hash of every kernel module's source, of numba's and of Python's version."""
-    digest = hashlib.sha256(f"{sys.version}|{_numba_version()}".encode())
+    checked = os.environ.get("NUMBA_BOUNDSCHECK", "")
+    digest = hashlib.sha256(f"{sys.version}|{_numba_version()}|{checked}".encode())
     for module in sorted({f.__module__ for f in _registry.values()}):
         path = sys.modules[module].__file__
         if path:
@@ -179,8 +182,9 @@ def _prepare_cache() -> bool:
     _cache_ready = not place.is_dir()
     try:
         place.mkdir(parents=True, exist_ok=True)
-        for other in base.iterdir():  # kernels of earlier versions
-            if other.is_dir() and other != place and len(other.name) == 16:
+        os.utime(place)
+        for other in base.iterdir():  # kernels of versions not used any more; two installations may take turns
+            if other.is_dir() and len(other.name) == 16 and time.time() - other.stat().st_mtime > CACHE_AGE_S:
                 shutil.rmtree(other, ignore_errors=True)
     except OSError:
         pass  # a read-only home: numba falls back to compiling in memory
