@@ -246,15 +246,20 @@ def _read(files: Sequence[str], signatures: Sequence[str], quiet: bool) -> tuple
     while wanted:
         try:
             report = engine.classify(wanted, signatures=signatures, progress=progress)
-            return report, unreadable + [str(error) for error in report.unreadable]
+            return report, unreadable + [_sentence(error) for error in report.unreadable]
         except CaptureError as error:
-            unreadable.append(str(error))
+            unreadable.append(_sentence(error))
             if error.path not in wanted:
                 break
             wanted = [name for name in wanted if name != error.path]
         finally:
             progress.close()
     return None, unreadable
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"standard input{text[1:]}" if text.startswith("-: ") else text
 
 
 def _remark_damage(report: Report) -> None:

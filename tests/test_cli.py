@@ -94,6 +94,15 @@ def test_an_unreadable_file_is_exit_3_and_one_sentence(engine: Any, capsys: pyte
     assert (shown.out, shown.err) == ("", "classify: a.txt: this is text, not a capture\n")
 
 
+def test_standard_input_is_named_in_words(
+    engine: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    engine.answer = NotACaptureError("-", "is empty, not a capture")
+    assert cli.main(["-"]) == 3
+    assert capsys.readouterr().err == "classify: standard input: is empty, not a capture\n"
+
+
 def test_one_bad_file_does_not_stop_the_rest(engine: Any, capsys: pytest.CaptureFixture[str]) -> None:
     def answer(files: list[str]) -> object:
         if "bad.pcap" in files:
@@ -104,7 +113,7 @@ def test_one_bad_file_does_not_stop_the_rest(engine: Any, capsys: pytest.Capture
     assert cli.main(["a.pcap", "bad.pcap", "b.pcap"]) == 3
     shown = capsys.readouterr()
     assert shown.err == "classify: bad.pcap: no such file\n"
-    assert "2 captures, a.pcap to b.pcap" in shown.out
+    assert "2 captures: a.pcap, b.pcap" in shown.out
 
 
 def test_bad_files_that_the_engine_passed_over_are_named(engine: Any, capsys: pytest.CaptureFixture[str]) -> None:

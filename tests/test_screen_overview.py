@@ -136,3 +136,19 @@ def test_hostile_text_is_shown_not_obeyed() -> None:
         assert not any(c in shown for c in "\x1b\x07\x9b\r\u202e")
         assert "[bold red]f[/]:smile:" in shown
         assert printable(HOSTILE) in shown
+
+
+def test_several_captures_are_named_together() -> None:
+    def head(*paths: str) -> str:
+        return screen(full_site(captures=[capture(path) for path in paths])).splitlines()[0]
+
+    assert head("day/a.pcap", "day/b.pcap").startswith("2 captures in day ")
+    assert head("a.pcap", "x/b.pcap").startswith("2 captures: a.pcap, b.pcap ")
+    assert head("-").startswith("standard input ")
+
+
+def test_a_moment_has_no_trend() -> None:
+    report = full_site()
+    assert "TREND" in screen(report)
+    report.totals["duration_ns"] = 900_000_000
+    assert "TREND" not in screen(report)

@@ -34,6 +34,7 @@ def test_a_size_is_within_half_a_percent_of_the_count(count: int) -> None:
 def test_rates_are_bits_per_second() -> None:
     assert units.rate(2_412_345.0) == "2.41 Mbit/s"
     assert units.rate(0) == "0 bit/s"
+    assert units.rate(0.2) == "< 1 bit/s"
 
 
 @pytest.mark.parametrize(

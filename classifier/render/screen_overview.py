@@ -7,6 +7,7 @@ out and how to see them. Lines are shared out by importance (`_share_lines`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +31,8 @@ LABEL = 14
 
 GAP = 2
 TREND_LEAST, TREND_MOST = 8, 20
+TREND_NS = 3_000_000_000
+"""In less time than this there is no trend to see in 1-second bins."""
 VMS_PRODUCTS = ("digifort", "digital_sentry")
 PRODUCT_NAMES = {
     "digifort": "Digifort",
@@ -107,12 +110,7 @@ class _Overview:
             facts.append(f"mean {units.rate(totals['wire_bytes'] * 8 / seconds)}")
         form = _form(captures)
         tail = "  " + " · ".join([form, *facts] if form else facts)
-        if len(captures) == 1:
-            name = printable(_path(captures[0].path))
-        else:
-            name = f"{len(captures)} captures, {printable(_path(captures[0].path))} to " + printable(
-                _path(captures[-1].path)
-            )
+        name = printable(_together([_path(info.path) for info in captures]))
         room = self.width - len(tail)
         lines = []
         if room < min(len(name), 24):  # a long path or a long form: a line of its own
@@ -165,7 +163,11 @@ class _Overview:
             max(cell_len(column[0]), *(cell_len(line[n].plain) for line in cells)) for n, column in enumerate(columns)
         ]
         room = self.width - sum(widths[1:]) - GAP * len(columns)  # for the name and the trend
-        trend = 0 if self.width < 90 else min(TREND_MOST, max(TREND_LEAST, room - widths[0]))
+        trend = (
+            0
+            if self.width < 90 or self.totals["duration_ns"] < TREND_NS
+            else min(TREND_MOST, max(TREND_LEAST, room - widths[0]))
+        )
         widths[0] = min(widths[0], room - trend if trend else room + GAP)
 
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_edge=False, header_style="dim")
@@ -304,7 +306,7 @@ class _Overview:
             first = learned[0]
             name = f" ({printable(first['instance'], 24)})" if first["instance"] else ""
             where = endpoint(first["address"], first["port"])
-            text = f"learned: {printable(first['component'])} at {where}{name} by {printable(first['by'])}"
+            text = f"learned by {printable(first['by'])}: {printable(first['component'])} at {where}{name}"
             more = f" and {len(learned) - 1:,} more" if len(learned) > 1 else ""
             lines.append(self._pointer(text + more, "learned"))
         groups = self.report.rows("multicast")
@@ -418,6 +420,17 @@ def _fit(names: list[str], room: int) -> str:
 
 def _path(path: str) -> str:
     return "standard input" if path == "-" else path
+
+
+def _together(paths: Sequence[str]) -> str:
+    """One path as it is; several by their number and folder, or by their names."""
+    if len(paths) == 1:
+        return paths[0]
+    folders = {os.path.dirname(path) for path in paths}  # noqa: PTH120 (text, as it was given)
+    folder = folders.pop()
+    if folder and not folders:
+        return f"{len(paths)} captures in {folder}"
+    return f"{len(paths)} captures: {_fit([os.path.basename(path) for path in paths], 40)}"  # noqa: PTH119
 
 
 def _form(captures: Sequence[Any]) -> str:

@@ -31,7 +31,9 @@ def size(count: float) -> str:
 
 
 def rate(bps: float) -> str:
-    """Bits per second: `2.41 Mbit/s`."""
+    """Bits per second: `2.41 Mbit/s`; what is there but tiny is not shown as nothing."""
+    if 0 < bps < 1:
+        return "< 1 bit/s"
     return _scaled(bps, "bit/s")
 
 
