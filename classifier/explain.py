@@ -58,7 +58,7 @@ def explain(facts: Facts, flow: int) -> str:
         f"It belongs to {owner}{f', {grade}' if grade else ''}.",
     ]
     lines += [f"  - {reason}" for reason in labels.reasons(flow)]
-    for candidate, reason in facts.candidates_of.get(flow, ()):
+    for candidate, _, reason in labels.candidates.of_flow(flow):
         lines.append(f"It is not given to {candidate}: {reason}")
     lines.append(f"The originator is {orig}: {BASES[DIRECTION_BASES[flows.direction_basis[flow]]]}.")
     state = TCP_STATES[flows.tcp_state[flow]]

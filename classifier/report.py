@@ -87,11 +87,6 @@ class Report:
         """Inputs that could not be read at all, as `CaptureError`s; they are not in `captures`."""
         return list(self.facts.read.unreadable)
 
-    @property
-    def unreadable(self) -> list[Any]:
-        """Inputs that could not be read beside those that could: one CaptureError each."""
-        return self.facts.read.unreadable
-
     def columns(self, section: str) -> Columns:
         """Columns of a table, by name, in the order of `columns.TABLES`; raises ValueError for an unknown section."""
         known = self._columns.get(section)
@@ -141,7 +136,7 @@ class Report:
             "schema_version": SCHEMA_VERSION,
             "generator": {"name": "vms-classifier", "version": __version__},
             "captures": [_capture(info) for info in self.captures],
-            "unreadable": [{"path": str(error.path), "message": error.message} for error in self.unreadable],
+            "unreadable": [{"path": str(error.path), "message": error.message} for error in self.facts.read.unreadable],
             "problems": [_problem(problem) for problem in self.facts.read.problems],
             "totals": dict(self.totals),
             "limits": self.limits(),

@@ -74,7 +74,21 @@ class Signatures:
         return self.names.get(component_id, component_id)
 
 
-def a_pass(flows: list[Flow], frames: list[Frames] = (), **changes: Any) -> tuple[Any, Any]:  # type: ignore[assignment]
+class Candidates(list[tuple[str, int, str]]):
+    """The part of an Attribution's candidates that a report uses."""
+
+    def __init__(self, owners: list[str], rows: Any) -> None:
+        super().__init__(sorted(rows, key=lambda row: (row[1], row[0])))
+        self.component = np.array([owners.index(row[0]) for row in self], "i2")
+        self.flow = np.array([row[1] for row in self], "i4")
+
+    def of_flow(self, flow_id: int) -> list[tuple[str, int, str]]:
+        return [row for row in self if row[1] == flow_id]
+
+
+def a_pass(
+    flows: list[Flow], frames: list[Frames] = (), candidates: list[tuple[str, int, str]] = (), **changes: Any
+) -> tuple[Any, Any]:  # type: ignore[assignment]
     """`(pass, labels)` of hand-made flows and frames."""
     flows = sorted(flows, key=lambda f: min(t for t, _, _ in f.packets))
     n = len(flows)
@@ -134,7 +148,12 @@ def a_pass(flows: list[Flow], frames: list[Frames] = (), **changes: Any) -> tupl
     rows = np.zeros(len(bins), BIN)
     for k, ((row, start), (a, b, packets)) in enumerate(sorted(bins.items())):
         rows[k] = (start, a, b, packets, row)
-    owners = sorted({f.component for f in flows} | {component_of_link(int(c)) for c in links["code"]} | {"acme.unused"})
+    owners = sorted(
+        {f.component for f in flows}
+        | {name for name, _, _ in candidates}
+        | {component_of_link(int(c)) for c in links["code"]}
+        | {"acme.unused"}
+    )
     all_times = [*columns["first_ns"], *links["first_ns"]], [*columns["last_ns"], *links["last_ns"]]
     packets = int(sum(len(f.packets) for f in flows) + links["packets"].sum())
     wire = int(sum(w for f in flows for _, w, _ in f.packets) + links["wire"].sum())
@@ -152,9 +171,10 @@ def a_pass(flows: list[Flow], frames: list[Frames] = (), **changes: Any) -> tupl
         component=np.array([owners.index(f.component) for f in flows], "i2"),
         grade=np.array([f.grade for f in flows], "u1"),
         link_component=np.array([owners.index(component_of_link(int(c))) for c in links["code"]], "i2"),
-        candidates=[],
+        candidates=Candidates(owners, candidates),
         roles={},
         evidence=lambda i: flows[i].evidence,
+        evidence_lists=lambda: [flow.evidence for flow in flows],
         reasons=lambda i: flows[i].reasons,
     )
     for name, value in changes.items():

@@ -48,5 +48,5 @@ def cell(value: Any) -> Any:
         value = "; ".join(map(str, value))
     if not isinstance(value, str):
         return value
-    text = printable(value)
+    text = value if value.isascii() and value.isprintable() else printable(value)
     return f"'{text}" if value.startswith(_FORMULA) or text.startswith(_FORMULA) else text

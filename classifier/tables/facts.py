@@ -98,14 +98,6 @@ class Facts:
         """Product of a component index."""
         return self.signatures.product_of(self.labels.components[component])
 
-    @cached_property
-    def candidates_of(self) -> dict[int, list[tuple[str, str]]]:
-        """Per flow the components that were considered and not given, and why: `(component, reason)`."""
-        out: dict[int, list[tuple[str, str]]] = {}
-        for component, flow_id, reason in sorted(self.labels.candidates):
-            out.setdefault(flow_id, []).append((component, reason))
-        return out
-
     def limit(self, section: str, listed: int, there_are: int) -> None:
         """Note that `section` shows `listed` of `there_are`; forgotten when that is all."""
         if there_are > listed:

@@ -23,7 +23,6 @@ def flows(facts: Facts) -> Columns:
     n = len(table)
     vlan = table.vlan.astype(object)
     vlan[table.vlan == NO_VLAN] = None
-    considered = facts.candidates_of
     return {
         "flow_id": np.arange(n),
         "protocol": _named(table.proto, protocol_name),
@@ -44,14 +43,28 @@ def flows(facts: Facts) -> Columns:
         "tcp_state": picked(TCP_STATES, table.tcp_state),
         "component": picked(labels.components, labels.component),
         "grade": picked(("", "probable", "confirmed"), labels.grade),
-        "evidence": [labels.evidence(i) for i in range(n)],
-        "candidates": [[component for component, _ in considered.get(i, ())] for i in range(n)],
+        "evidence": labels.evidence_lists(),
+        "candidates": _candidates_per_flow(facts, n),
         "direction_basis": picked(DIRECTION_BASES, table.direction_basis),
         "orig_ip_bytes": table.orig_ip,
         "resp_ip_bytes": table.resp_ip,
         "capture": table.capture,
         "first_record": table.first_record,
     }
+
+
+def _candidates_per_flow(facts: Facts, n: int) -> list[list[str]]:
+    """Per flow the components that it could not be given; flows without any share one empty list."""
+    found = facts.labels.candidates
+    none: list[str] = []
+    out = [none] * n
+    if not len(found):
+        return out
+    names = picked(facts.labels.components, found.component)
+    starts = np.flatnonzero(np.concatenate(([True], found.flow[1:] != found.flow[:-1])))
+    for flow, mine in zip(found.flow[starts].tolist(), np.split(names, starts[1:]), strict=True):
+        out[flow] = mine.tolist()
+    return out
 
 
 def _named(codes: Array, name: Callable[[int], str]) -> Array:
@@ -61,7 +74,6 @@ def _named(codes: Array, name: Callable[[int], str]) -> Array:
 
 def candidates(facts: Facts) -> Columns:
     """Components that a port alone would suggest, in order of flow; the first `CANDIDATES_LISTED`."""
-    rows = sorted(facts.labels.candidates, key=lambda c: (c[1], c[0]))
-    facts.limit("candidates", CANDIDATES_LISTED, len(rows))
-    rows = rows[:CANDIDATES_LISTED]
+    rows = facts.labels.candidates[:CANDIDATES_LISTED]
+    facts.limit("candidates", len(rows), len(facts.labels.candidates))
     return {"component": [r[0] for r in rows], "flow_id": [r[1] for r in rows], "reason": [r[2] for r in rows]}

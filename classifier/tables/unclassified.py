@@ -75,11 +75,11 @@ def _hint(facts: Facts, members: Array) -> str:
         hints.append("fragments whose first one is missing")
     elif (states == TCP_STATES.index("midstream")).all():
         hints.append("began before the capture")
-    considered: dict[str, None] = {}
-    for i in members[:1000].tolist():
-        considered.update((component, None) for component, _ in facts.candidates_of.get(i, ()))
-    if considered:
-        hints.append(f"port of {', '.join(sorted(considered)[:3])}")
+    candidates = facts.labels.candidates
+    if len(candidates):
+        considered = np.unique(candidates.component[np.isin(candidates.flow, members)])
+        if len(considered):
+            hints.append(f"port of {', '.join(sorted(facts.labels.components[i] for i in considered.tolist())[:3])}")
     if len(members) and not flows.orig_payload[members].any() and not flows.resp_payload[members].any():
         if not failed.all():
             hints.append("no payload")
