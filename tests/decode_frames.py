@@ -495,8 +495,8 @@ def _tunnel_vectors() -> list[Vector]:
             "",
             {"proto": "udp", "dst_port": 4789, "src": OUTER_A},
         ),
-        ("vxlan port only", outer / UDP(dport=4789) / Raw(bytes(40)), "", {"proto": "udp", "dst_port": 4789}),
-        ("vxlan of linux", outer / UDP(dport=8472) / VXLAN(flags=8) / inner_eth / udp, "vxlan", UDP_FIELDS),
+        ("vxlan port only", outer / UDP(sport=3, dport=4789) / Raw(bytes(40)), "", {"proto": "udp", "dst_port": 4789}),
+        ("vxlan of linux", outer / UDP(sport=3, dport=8472) / VXLAN(flags=8) / inner_eth / udp, "vxlan", UDP_FIELDS),
         ("vxlan gpe", gpe / udp, "vxlan", UDP_FIELDS),
         ("geneve", geneve / GENEVE(vni=5) / inner_eth / udp, "geneve", UDP_FIELDS),
         ("geneve ip", geneve / GENEVE(vni=5, proto=0x800) / udp, "geneve", UDP_FIELDS),
@@ -507,7 +507,7 @@ def _tunnel_vectors() -> list[Vector]:
         ("gtp-u", gtp / udp, "gtpu", UDP_FIELDS),
         ("gtp-u extension", outer / UDP(sport=2152, dport=2152) / container / udp, "gtpu", UDP_FIELDS),
         ("gtp-u echo", outer / UDP(sport=2152, dport=2152) / Raw(b"\x32\1\0\4" + bytes(8)), "", {"dst_port": 2152}),
-        ("gtp 0", outer / UDP(sport=1, dport=3386) / Raw(b"\x1e\xff" + bytes(18)) / udp, "gtpu", UDP_FIELDS),
+        ("gtp 0", outer / UDP(sport=1, dport=3386) / Raw(b"\x1e\xff\0\x26" + bytes(16)) / udp, "gtpu", UDP_FIELDS),
         ("tzsp", tzsp / TZSPTagPadding() / TZSPTagRawRSSIByte() / TZSPTagEnd() / inner_eth / udp, "tzsp", UDP_FIELDS),
         (
             "tzsp wlan",
@@ -521,13 +521,13 @@ def _tunnel_vectors() -> list[Vector]:
         ("mpls in ip", eth / IP(src=OUTER_A, dst=OUTER_B, proto=137) / MPLS(label=16, s=1) / udp, "mpls", UDP_FIELDS),
         ("etherip", eth / IP(proto=97) / Raw(b"\x30\0") / inner_eth / udp, "other", UDP_FIELDS),
         ("nsh", eth / NSH(mdtype=2, nextproto=1) / udp, "other", UDP_FIELDS),
-        ("teredo is only named", outer / UDP(dport=3544) / udp6, "", {"proto": "udp", "dst_port": 3544}),
+        ("teredo is only named", outer / UDP(sport=3, dport=3544) / udp6, "", {"proto": "udp", "dst_port": 3544}),
         (
             "tunnel in tunnel",
             eth
             / Dot1Q(vlan=2)
             / IP(src="1.1.1.1")
-            / UDP(dport=4789)
+            / UDP(sport=3, dport=4789)
             / VXLAN(flags=8)
             / inner_eth
             / IP(src=OUTER_A, dst=OUTER_B)
