@@ -87,6 +87,11 @@ class Report:
         """Inputs that could not be read at all, as `CaptureError`s; they are not in `captures`."""
         return list(self.facts.read.unreadable)
 
+    def product_name(self, product: str) -> str:
+        """A product's name for people, from its signature file; the id itself for what is no product."""
+        known = self.facts.signatures.product(product)
+        return known.name if known is not None else product
+
     def columns(self, section: str) -> Columns:
         """Columns of a table, by name, in the order of `columns.TABLES`; raises ValueError for an unknown section."""
         known = self._columns.get(section)

@@ -74,6 +74,9 @@ class FakeReport:
     def rows(self, section: str) -> list[dict[str, Any]]:
         return self._tables.get(section, [])
 
+    def product_name(self, product: str) -> str:
+        return product.title()
+
     def limits(self) -> list[dict[str, Any]]:
         return []
 

@@ -8,15 +8,15 @@ out and how to see them. Lines are shared out by importance (`_share_lines`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
-from rich.table import Table
 from rich.text import Text
 
 from classifier.render import units
 from classifier.render.escape import middle, printable
+from classifier.render.screen_components import PRODUCT_NAMES, ComponentTable
 from classifier.render.screen_tables import endpoint
 from classifier.render.text import make_console
 
@@ -29,19 +29,8 @@ HEIGHT = 38
 LABEL = 14
 """Columns of the block titles on the left."""
 
-GAP = 2
-TREND_LEAST, TREND_MOST = 8, 20
-TREND_NS = 3_000_000_000
-"""In less time than this there is no trend to see in 1-second bins."""
 VMS_PRODUCTS = ("digifort", "digital_sentry")
-PRODUCT_NAMES = {
-    "digifort": "Digifort",
-    "digital_sentry": "Digital Sentry",
-    "other": "Other services",
-    "network": "Network protocols",
-    "unclassified": "Unclassified",
-}
-GRADE_STYLES = {"confirmed": "green", "probable": "yellow"}
+VMS_NAMES = tuple(PRODUCT_NAMES[product] for product in VMS_PRODUCTS)
 SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 Row = dict[str, Any]
 
@@ -59,11 +48,9 @@ class _Overview:
     def __init__(self, report: Report, width: int, unicode: bool) -> None:
         self.report = report
         self.width = width
-        self.unicode = unicode
         self.totals: Row = report.totals
         self.unlisted = {limit["section"]: limit["total"] - limit["listed"] for limit in report.limits()}
-        self.groups = _by_product(report.rows("components"))
-        self.products = [p for p in self.groups if p not in ("other", "network", "unclassified")]
+        self.components = ComponentTable(report, width, unicode)
 
     def lines(self) -> list[Any]:
         """Renderables, one or more lines each."""
@@ -76,20 +63,16 @@ class _Overview:
         sentence = self._sentence()
         wanted = {"problems": len(problems), "findings": len(findings), "hosts": len(hosts)}
         wanted["unclassified"] = len(unclassified)
-        own = [len(self.groups[p]) for p in self.products]
-        wanted["components"] = sum(own)
-        for product in ("other", "network"):
-            wanted[product] = len(self.groups.get(product, ()))
+        wanted |= self.components.wanted()
         blocks = [problems, findings, hosts, unclassified, more]
-        fixed = len(head) + len(sentence) + len(self.groups) + len(more) + sum(1 for block in blocks if block)
-        fixed += 2 if self.groups else 0  # the table's heading and the blank line before it
+        fixed = len(head) + len(sentence) + self.components.height() + len(more) + sum(1 for block in blocks if block)
         given = _share_lines(HEIGHT - fixed, wanted)
 
         lines: list[Any] = [*head]
         lines += self._block("PROBLEMS", problems, given["problems"], "problem", "--format json", "bold red")
         lines += sentence
-        if self.groups:
-            lines += ["", self._component_table(given)]
+        if self.components.groups:
+            lines += ["", self.components.draw(given)]
         lines += self._block("FINDINGS", findings, given["findings"], "finding", "--section findings")
         host_lines, counts = [line for line, _ in hosts], [count for _, count in hosts]
         lines += self._block("HOSTS", host_lines, given["hosts"], "host", "--section hosts", counts=counts)
@@ -141,81 +124,9 @@ class _Overview:
     def _sentence(self) -> list[Any]:
         if not self.totals["packets"]:
             return ["", Text("The capture holds no packets.", "bold")]
-        if any(product in self.groups for product in VMS_PRODUCTS):
+        if any(product in self.components.groups for product in VMS_PRODUCTS):
             return []
         return ["", Text("No Digifort or Digital Sentry component seen.", "bold")]
-
-    # -- components
-
-    def _component_table(self, given: dict[str, int]) -> Table:
-        columns = [column for column in _COLUMNS if self.width >= column[1]]
-        rows = []
-        left = given["components"]
-        for product, members in self.groups.items():
-            if product in self.products:
-                take = min(len(members), left)
-                left -= take
-            else:
-                take = min(len(members), given.get(product, 0))
-            rows += self._group_rows(product, members, take)
-        cells = [[cell(row) for _, _, cell, _ in columns] for row in rows]
-        widths = [
-            max(cell_len(column[0]), *(cell_len(line[n].plain) for line in cells)) for n, column in enumerate(columns)
-        ]
-        room = self.width - sum(widths[1:]) - GAP * len(columns)  # for the name and the trend
-        trend = (
-            0
-            if self.width < 90 or self.totals["duration_ns"] < TREND_NS
-            else min(TREND_MOST, max(TREND_LEAST, room - widths[0]))
-        )
-        widths[0] = min(widths[0], room - trend if trend else room + GAP)
-
-        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_edge=False, header_style="dim")
-        for (heading, _, _, justify), width in zip(columns, widths, strict=True):
-            table.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis", width=width)
-        if trend:
-            table.add_column("TREND", no_wrap=True, width=trend)
-        for row, line in zip(rows, cells, strict=True):
-            table.add_row(*line, *([self._trend_cell(row, trend)] if trend else []))
-        return table
-
-    def _group_rows(self, product: str, rows: list[Row], take: int) -> list[Row]:
-        """The product's own row, then its components as far as there is room."""
-        head: Row = {
-            "heading": product_name(product),
-            "product": product,
-            "share": sum(r["share"] for r in rows),
-            "mean_bps": sum(r["mean_bps"] for r in rows),
-            "wire_bytes": sum(r["wire_bytes"] for r in rows),
-            "packets": sum(r["packets"] for r in rows),
-            "ids": [r["id"] for r in rows],
-        }
-        if product == "unclassified" or (take < 2 and len(rows) > take):
-            names = ", ".join(printable(str(r["id"]).partition(".")[2]) for r in rows)
-            head["heading"] += f" ({names})" if len(head["heading"] + names) <= 23 else f" ({len(rows)})"
-            return [head]
-        shown = rows if take >= len(rows) else rows[: take - 1]
-        result = [head, *({**r, "ids": [r["id"]]} for r in shown)]
-        if len(shown) < len(rows):
-            rest = rows[len(shown) :]
-            result.append(
-                {
-                    "rest": len(rest),
-                    "product": product,
-                    "share": sum(r["share"] for r in rest),
-                    "mean_bps": sum(r["mean_bps"] for r in rest),
-                    "wire_bytes": sum(r["wire_bytes"] for r in rest),
-                    "packets": sum(r["packets"] for r in rest),
-                    "ids": [r["id"] for r in rest],
-                }
-            )
-        return result
-
-    def _trend_cell(self, row: Row, points: int) -> Text:
-        series = [self.report.trend(component, points) for component in row["ids"][:40]]
-        values = [sum(column) for column in zip(*series, strict=True)]
-        blocks = units.BLOCKS if self.unicode else units.ASCII_BLOCKS
-        return Text(units.sparkline(values, blocks=blocks), "cyan")
 
     # -- the blocks below
 
@@ -273,9 +184,7 @@ class _Overview:
             lines.append(
                 (Text.assemble((name + " " * max(0, width - cell_len(name)), "bold"), "  ", shown), len(hosts))
             )
-        unlisted = sum(
-            limit["total"] - limit["listed"] for limit in self.report.limits() if limit["section"] == "hosts"
-        )
+        unlisted = self.unlisted.get("hosts", 0)
         if plain:
             noun = "other host" if groups else "host"
             busiest = f"{printable(plain[0]['address'])} ({units.size(_traffic(plain[0]))})"
@@ -334,58 +243,6 @@ class _Overview:
 # -- small helpers
 
 
-def product_name(product: str) -> str:
-    """What a product is called on the screen; a user's product by its own id."""
-    known = PRODUCT_NAMES.get(product)
-    return known if known else printable(product.replace("_", " ").title())
-
-
-def _by_product(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(str(row["product"]), []).append(row)
-    return groups
-
-
-def _name_cell(row: Row) -> Text:
-    if "heading" in row:
-        return Text(row["heading"], "bold")
-    if "rest" in row:
-        return Text(f"  … {row['rest']} more", "dim")
-    name = printable(row["name"] or row["id"])
-    name = name.removeprefix(product_name(str(row["product"])) + " ")
-    return Text("  " + name[:1].upper() + name[1:])
-
-
-def _grade_cell(row: Row) -> Text:
-    grades: dict[str, Row] = {g: v for g, v in (row.get("grades") or {}).items() if v["packets"]}
-    if not grades:
-        return Text("")
-    if len(grades) == 1:
-        grade = next(iter(grades))
-        return Text(grade, GRADE_STYLES.get(grade, ""))
-    total = sum(v["wire_bytes"] for v in grades.values()) or 1
-    share = grades.get("confirmed", {"wire_bytes": 0})["wire_bytes"] / total
-    return Text(f"{min(99, max(1, round(share * 100)))} % conf.", "green")
-
-
-def _rate_cell(row: Row, column: str) -> Text:
-    return Text(units.rate(row[column]) if column in row else "")
-
-
-_COLUMNS: tuple[tuple[str, int, Callable[[Row], Text], Literal["left", "right"]], ...] = (
-    ("COMPONENT", 0, _name_cell, "left"),
-    ("GRADE", 0, _grade_cell, "left"),
-    ("SHARE", 0, lambda row: Text(units.percent(row["share"])), "right"),
-    ("MEAN", 0, lambda row: _rate_cell(row, "mean_bps"), "right"),
-    ("P95", 80, lambda row: _rate_cell(row, "p95_bps"), "right"),
-    ("PEAK (1 s)", 70, lambda row: _rate_cell(row, "peak_bps"), "right"),
-    ("BYTES", 116, lambda row: Text(units.size(row["wire_bytes"])), "right"),
-    ("PACKETS", 130, lambda row: Text(units.number(row["packets"])), "right"),
-)
-"""Heading, least width of the screen, cell, alignment. The trend comes after them, in what is left."""
-
-
 def _traffic(host: Row) -> int:
     return int(host["sent_wire_bytes"] + host["received_wire_bytes"])
 
@@ -395,7 +252,7 @@ def _short_roles(roles: Sequence[str]) -> list[str]:
     shown: list[str] = []
     said = set()
     for role in roles:
-        product = next((name for name in map(product_name, VMS_PRODUCTS) if role.startswith(name + " ")), "")
+        product = next((name for name in VMS_NAMES if role.startswith(name + " ")), "")
         shown.append(printable(role.removeprefix(product + " ") if product in said else role))
         if product:
             said.add(product)
