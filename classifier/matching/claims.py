@@ -134,13 +134,13 @@ def _named_ports(labels: Labels, signature: Signature) -> Array:
 def doubtful_direction(labels: Labels, rows: Array) -> tuple[Array, Array]:
     """`(undecided, outnumbered)` bools per TCP flow: reasons to doubt that the responder is the listening end.
 
-    undecided: no handshake, and both ports are ports that services listen on. outnumbered: no handshake, and the
+    undecided: no handshake, and two different ports that services listen on. outnumbered: no handshake, and the
     originator's endpoint meets several remote endpoints while the responder's meets one: it looks like the server.
     """
     flows = labels.flows
     basis = flows.direction_basis[rows]
     open_ = (flows.proto[rows] == TRANSPORTS["tcp"]) & ~labels.strong[rows] & (basis != _BY_COUNT)
-    both = labels.signatures.listening["tcp"][flows.orig_port[rows]]
+    both = labels.signatures.listening["tcp"][flows.orig_port[rows]] & (flows.orig_port[rows] != flows.resp_port[rows])
     undecided = open_ & np.isin(basis, _UNDECIDED) & both
     outnumbered = np.zeros(len(rows), bool)
     asked = np.flatnonzero(open_)

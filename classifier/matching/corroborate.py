@@ -171,16 +171,16 @@ def _swap_initiators(labels: Labels, claim: Claim, rows: Array) -> None:
     """Either side may open this connection: where the originator is the server by other flows, swap the roles.
 
     A host is surely a server when it listens for another component of the product, or when it is the responder
-    of a flow whose originator is never a responder.
+    of a flow whose originator is neither that nor ever a responder.
     """
     signature = labels.signatures.signatures[claim.number]
     listener, peer = labels.keys(rows, claim.end), labels.keys(rows, 1 - claim.end)
     others = (Support("listener", (Hold(f"{signature.product}.*", "listener"),)),)
-    responders = np.unique(listener)
-    plain = ~np.isin(peer, responders)
-    sure = np.unique(listener[plain])
-    orig_sure = np.isin(peer, sure) | (labels.roles.supported(others, peer, peer) >= 0)
-    resp_sure = np.isin(listener, sure) | (labels.roles.supported(others, listener, listener) >= 0)
+    orig_sure = labels.roles.supported(others, peer, peer) >= 0
+    resp_sure = labels.roles.supported(others, listener, listener) >= 0
+    sure = np.unique(listener[~member(peer, np.unique(listener)) & ~orig_sure])
+    orig_sure |= member(peer, sure)
+    resp_sure |= member(listener, sure)
     labels.flags[rows[orig_sure & ~resp_sure]] |= SWAPPED
 
 
