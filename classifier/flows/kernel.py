@@ -412,8 +412,11 @@ def release_held(
             held[at]["src_port"] = e["src_port"]
             held[at]["dst_port"] = e["dst_port"]
         where = account(flows, slots, bins, log, state, held, at, flow_hash(held, at))
+        f = flows[where >> 1]
+        if f["capture"] == held[at]["capture"] and held[at]["record"] < f["first_record"]:
+            f["first_record"] = held[at]["record"]  # it came before the first fragment
         if resolved == 0:
-            flows[where >> 1]["seen"] = i64(flows[where >> 1]["seen"]) | SEEN_UNRESOLVED
+            f["seen"] = i64(f["seen"]) | SEEN_UNRESOLVED
         free_held(links, state, at)
         at = following
 
