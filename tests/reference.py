@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 SYN, RST, ACK = 0x02, 0x04, 0x10
 TCP, UDP = 6, 17
+ICMP_LIKE = (1, 2, 58)  # ICMP, IGMP, ICMPv6: an 8-byte header
 VLAN_TAGS = (0x8100, 0x88A8, 0x9100)
 IPV6_CHAIN = (0, 43, 60)  # hop-by-hop, routing, destination options
 FRAGMENT_TIMEOUT_NS = 30 * 10**9
@@ -162,7 +163,9 @@ def transport(packet: Packet, data: bytes, at: int, length: int) -> None:
     packet.payload_bytes = max(length, 0)
     if packet.fragment and packet.fragment[1]:
         return
-    if packet.protocol == UDP and len(data) >= at + 8:
+    if packet.protocol in ICMP_LIKE:
+        packet.payload_bytes = max(length - 8, 0)
+    elif packet.protocol == UDP and len(data) >= at + 8:
         packet.source_port, packet.target_port = struct.unpack_from(">HH", data, at)
         packet.payload_bytes = max(length - 8, 0)
     elif packet.protocol == TCP and len(data) >= at + 20:
