@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from classifier.errors import ClassifierError
+from classifier.errors import CaptureError, ClassifierError
 from classifier.files import whole_file
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ def records(report: Report, flow_ids: Sequence[int]) -> Iterator[Record]:
     """The records of flows, in reading order; raises CaptureError when a capture is gone or was standard input."""
     from classifier.engine import flow_records
 
+    for source in report.facts.read.sources:
+        if source == "-":
+            raise CaptureError("-", "standard input cannot be read again: save it to a file first")
     return flow_records(report.facts.read, flow_ids)
 
 

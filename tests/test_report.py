@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
+from conftest import corpus_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from classifier.columns import TABLES
-from classifier.render import json as render_json
-from classifier.schema import SCHEMA_FILE, as_text, report_schema
-from classifier.tables import hosts as hosts_module
-from tests.passes import (
+from passes import (
     CAMERA,
     CLIENT,
     OTHER,
@@ -31,7 +28,16 @@ from tests.passes import (
     site,
 )
 
+import classifier
+from classifier.columns import TABLES
+from classifier.errors import CaptureError
+from classifier.render import json as render_json
+from classifier.schema import SCHEMA_FILE, as_text, report_schema
+from classifier.tables import hosts as hosts_module
+
+ROOT = Path(__file__).resolve().parent.parent
 EMPTY = a_report([])
+VALIDATOR = jsonschema.Draft202012Validator(report_schema())
 
 
 def by(rows: list[dict[str, Any]], key: str) -> dict[Any, dict[str, Any]]:
@@ -49,7 +55,7 @@ def test_rows_have_exactly_the_columns_in_order(section: str, report: Any) -> No
 @pytest.mark.parametrize("report", [site(), EMPTY], ids=["site", "empty"])
 def test_the_document_fits_its_schema_and_survives_json(report: Any) -> None:
     document = report.to_dict(("flows", "timeline", "quality"))
-    jsonschema.validate(document, report_schema())
+    VALIDATOR.validate(document)
     assert json.loads(render_json.render(report, ("flows", "timeline", "quality"))) == document
 
 
@@ -283,16 +289,17 @@ def test_every_table_adds_up_to_the_totals(flows: list[Flow], frames: list[Frame
     assert all(
         sums["packets"] <= row["packets"] for row in report.rows("components") for sums in row["grades"].values()
     )
-    jsonschema.validate(report.to_dict(("flows", "timeline")), report_schema())
+    VALIDATOR.validate(report.to_dict(("flows", "timeline")))
 
 
 def test_rows_are_made_without_pandas() -> None:
     script = (
-        "import sys; from tests.passes import site; from classifier.render import json, csv; r = site(); "
+        "import sys; sys.path.insert(0, 'tests'); from passes import site; r = site(); "
+        "from classifier.render import json, csv; "
         "json.render(r, ['flows', 'timeline', 'quality']); csv.render(r); r.explain(0); r._repr_html_(); "
         "sys.exit(any(m in sys.modules for m in ('pandas', 'scapy', 'pyshark')))"
     )
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0
 
 
 def test_explain_says_what_the_label_rests_on() -> None:
@@ -324,3 +331,44 @@ def test_the_notebook_view_is_escaped() -> None:
     assert "&lt;img" in html
     assert "1 packets" in html
     assert site()._repr_html_().count("<tr>") == 8
+
+
+SAMPLES = [
+    *sorted((ROOT / "captures").glob("*.pcap*")),
+    *(pytest.param(p, marks=pytest.mark.corpus) for p in corpus_files()),
+]
+
+
+@pytest.mark.parametrize("path", [*SAMPLES, *CORPUS], ids=lambda path: path.name)
+def test_of_a_real_capture_every_table_adds_up_and_fits_the_schema(path: Path) -> None:
+    try:
+        report = classifier.classify(path)
+    except CaptureError:
+        return
+    document = report.to_dict(("flows", "timeline", "quality"))
+    totals = report.totals
+    for section in ("components", "protocols", "timeline"):
+        for name in ("packets", "wire_bytes"):
+            assert sum(row[name] for row in document[section]) == totals[name], (section, name)
+    assert by(document["quality"], "measure")["packets_missing"]["value"] == 0
+    for name in ("packets", "wire_bytes", "captured_bytes"):
+        assert sum(capture[name] for capture in document["captures"]) == totals[name]
+    seconds = (totals["duration_ns"] or S) / S
+    for row in document["components"]:
+        assert sum(report.trend(row["id"], 12)) / 12 * seconds / 8 == pytest.approx(row["wire_bytes"])
+        assert row["p95_bps"] <= row["peak_bps"]
+    for section in ("flows", "timeline", "hosts", "candidates"):
+        document[section] = document[section][:200]  # the validator is slow
+    VALIDATOR.validate(document)
+    for flow in document["flows"][:5]:
+        assert str(flow["component"]) in report.explain(flow["flow_id"])
+
+
+def test_the_package_is_lazy_and_has_one_version() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert classifier.__version__ == project["version"] == site().to_dict()["generator"]["version"]
+    assert {"classify", "Report", "errors", "__version__"} <= set(dir(classifier))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = classifier.nothing

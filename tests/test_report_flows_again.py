@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 import subprocess
 import threading
@@ -113,6 +114,12 @@ def test_a_capture_that_is_gone(tmp_path: Path) -> None:
     report = classifier.classify(path)
     path.unlink()
     with pytest.raises(CaptureError, match=r"site\.pcapng"):
+        report.packets(0)
+
+
+def test_standard_input_cannot_be_read_again() -> None:
+    report = classifier.classify(io.BytesIO((CAPTURES / "digifort_site.pcapng").read_bytes()))
+    with pytest.raises(CaptureError, match="save it to a file"):
         report.packets(0)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from passes import CLIENT, OTHER, SERVER, Flow, a_report, site
 
 from classifier import frames
 from classifier.columns import TABLES
-from tests.passes import CLIENT, OTHER, SERVER, Flow, a_report, site
 
 EMPTY = a_report([])
 SITE = site()

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from passes import CLIENT, SERVER, Flow, a_report, site
 
 from classifier.columns import TABLES
 from classifier.render import FORMATS, csv, format_of, json, write_output
-from tests.passes import CLIENT, SERVER, Flow, a_report, site
 
 EVIL = [
     '=HYPERLINK("http://x")',

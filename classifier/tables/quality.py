@@ -38,7 +38,12 @@ def quality(facts: Facts) -> Columns:
             "places where reading met damage or a limit",
         ),
         ("packets_read", read_packets, "packets", "records in the files"),
-        ("packets_missing", read_packets - totals["packets"], "packets", "read but in no flow or row; must be 0"),
+        (
+            "packets_missing",
+            read_packets - totals["packets"],
+            "packets",
+            "read but in no row: 0, unless the reading was stopped",
+        ),
         (
             "packets_stopped",
             total(flows.stopped, read.links.stopped),
