@@ -34,7 +34,8 @@ def host_roles(labels: Labels) -> dict[str, list[str]]:
                 here = rows[(turned == side) == (role == LISTENER)]
                 if quiet and side == 0:
                     here = here[labels.flows.resp_packets[here] > 0]
-                found.add(here, side, word, (0, role, int(number)))
+                # a client of a component that everybody has says less than one of a component of its own
+                found.add(here, side, word, (role, int(role == PEER and signature.generic), int(number)))
     _cameras(labels, found)
     services = labels.signatures.services
     for number in present[present >= len(signatures)]:
@@ -45,7 +46,7 @@ def host_roles(labels: Labels) -> dict[str, list[str]]:
         for side in (0, 1):
             here = rows[labels.end[rows] == side]
             sent = (labels.flows.orig_packets if side else labels.flows.resp_packets)[here]
-            found.add(here[sent > 0], side, services[index].role, (2, 0, int(number)))
+            found.add(here[sent > 0], side, services[index].role, (3, 0, int(number)))
     return found.finish()
 
 
@@ -60,7 +61,7 @@ def _cameras(labels: Labels, found: _Found) -> None:
     for index, signature in enumerate(labels.signatures.signatures):
         if signature.alone == "probable" and not signature.groups:
             by_server |= member(opener, labels.roles.get(index, LISTENER))
-    found.add(rows[by_server], 0, CAMERA, (1, 0, 0))
+    found.add(rows[by_server], 0, CAMERA, (2, 0, 0))
 
 
 class _Found:
