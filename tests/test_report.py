@@ -333,10 +333,8 @@ def test_the_notebook_view_is_escaped() -> None:
     assert site()._repr_html_().count("<tr>") == 8
 
 
-SAMPLES = [
-    *sorted((ROOT / "captures").glob("*.pcap*")),
-    *(pytest.param(p, marks=pytest.mark.corpus) for p in corpus_files()),
-]
+SAMPLES = sorted((ROOT / "captures").glob("*.pcap*"))
+CORPUS = [pytest.param(path, marks=pytest.mark.corpus) for path in corpus_files()]
 
 
 @pytest.mark.parametrize("path", [*SAMPLES, *CORPUS], ids=lambda path: path.name)
