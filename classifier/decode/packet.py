@@ -2,8 +2,8 @@
 
 In: RECORD rows and the buffer they point into. Out: PACKET rows, one per record. Next: the flow table.
 
-`decode_simple` takes the common case (Ethernet, IPv4 without options, TCP or UDP) in one go; everything else goes
-through `decode_layers`, one layer kernel per step. Both give the same row for the same frame.
+`simple.decode_simple` takes the common case (Ethernet, up to two VLAN tags, IP without options, TCP or UDP) in one
+go; everything else goes through `decode_layers`, one layer kernel per step. Both give the same row.
 
 The innermost layer that is there whole owns the packet: its addresses are written over those of the layers
 around it only then, together with the encapsulation, VLAN and MAC addresses known at that point.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from classifier.columns import LINK_PROTO, NO_VLAN
-from classifier.decode.fields import be16, be32, be48
+from classifier.decode.fields import be16, be48
 from classifier.decode.layers import (
     COOKED,
     COOKED2,
@@ -67,6 +67,7 @@ from classifier.decode.network import (
 from classifier.decode.protocols import LAST_WEAK, LINK_CODES, STOP_CUT, STOP_DEPTH, STOP_SHORT
 from classifier.decode.pseudo import pseudo_layer
 from classifier.decode.serial import serial_layer
+from classifier.decode.simple import decode_simple
 from classifier.decode.transport import icmp_header, ported_header_size, ports_header, tcp_header
 from classifier.decode.tunnels import tunnel_layer, udp_tunnel
 from classifier.decode.wlan import is_wlan_data, radio_layer, wlan_destination, wlan_source
@@ -128,70 +129,6 @@ def own_lower(row: Any, encap: int, vlan: int, src_mac: int, dst_mac: int) -> No
     row["vlan"] = vlan
     row["src_mac"] = src_mac
     row["dst_mac"] = dst_mac
-
-
-@kernel
-def decode_simple(buffer: Any, at: int, captured: int, row: Any) -> bool:
-    """Ethernet, IPv4 of 20 bytes, not a fragment, TCP or UDP, all whole and no tunnel; False: not that case."""
-    if captured < 42:
-        return False
-    if be16(buffer, at + 12) != 0x0800 or i64(buffer[at + 14]) != 0x45 or be16(buffer, at + 20) & 0x3FFF != 0:
-        return False
-    end = at + captured
-    total = be16(buffer, at + 16)
-    limit = at + 14 + total
-    protocol = i64(buffer[at + 23])
-    src_port = be16(buffer, at + 34)
-    dst_port = be16(buffer, at + 36)
-    if protocol == _UDP:
-        if total < 28 or udp_tunnel(src_port, dst_port) != DONE:
-            return False
-        header = 8
-        row["seq"] = 0
-        row["ack"] = 0
-        row["window"] = 0
-        row["tcp_flags"] = 0
-    elif protocol == _TCP:
-        if captured < 54:
-            return False
-        header = (i64(buffer[at + 46]) >> 4) * 4
-        if header < 20 or total < 20 + header or captured < 34 + header:
-            return False
-        row["seq"] = be32(buffer, at + 38)
-        row["ack"] = be32(buffer, at + 42)
-        row["tcp_flags"] = buffer[at + 47]
-        row["window"] = be16(buffer, at + 48)
-    else:
-        return False
-    row["ip"] = total
-    row["payload"] = total - 20 - header
-    row["payload_at"] = at + 34 + header
-    row["payload_captured"] = min(end, limit) - (at + 34 + header)
-    row["encap"] = 0
-    row["src_mac"] = be48(buffer, at + 6)
-    row["dst_mac"] = be48(buffer, at)
-    row["src0"] = 0
-    row["src1"] = 0
-    row["src2"] = 0
-    row["src3"] = be32(buffer, at + 26)
-    row["dst0"] = 0
-    row["dst1"] = 0
-    row["dst2"] = 0
-    row["dst3"] = be32(buffer, at + 30)
-    row["frag_id"] = be16(buffer, at + 18)
-    row["proto"] = protocol
-    row["vlan"] = NO_VLAN
-    row["frag_offset"] = 0
-    row["src_port"] = src_port
-    row["dst_port"] = dst_port
-    row["version"] = 4
-    row["frag_more"] = 0
-    row["ttl"] = buffer[at + 22]
-    row["icmp_type"] = 0
-    row["icmp_code"] = 0
-    row["stop"] = 0
-    row["opaque"] = 0
-    return True
 
 
 @kernel
