@@ -415,6 +415,8 @@ def release_held(
         f = flows[where >> 1]
         if f["capture"] == held[at]["capture"] and held[at]["record"] < f["first_record"]:
             f["first_record"] = held[at]["record"]  # it came before the first fragment
+            f["vlan"] = held[at]["vlan"]
+            f["encap"] = held[at]["encap"]
         if resolved == 0:
             f["seen"] = i64(f["seen"]) | SEEN_UNRESOLVED
         free_held(links, state, at)
