@@ -212,6 +212,36 @@ def test_ipv6_hosts_support_each_other() -> None:
     assert (got.of(web), got.of(other)) == ("digifort.web", "other.http")
 
 
+def test_roles_of_hosts_are_bounded_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("classifier.matching.roles.MAX_ROLES", 3)
+    got = Labelled(*(flow("tcp", f"10.0.0.{n}:50000", "10.0.0.1:8600") for n in range(10, 20)))
+    assert sum(len(words) for words in got.labels.roles.values()) == 3
+    assert got.labels.roles["10.0.0.1"] == ["Digifort server"]
+    assert got.labels.roles_left_out == 8
+
+
+def test_a_clients_own_component_comes_before_a_generic_one() -> None:
+    asked = flow("udp", "10.0.0.60:50001", "10.0.0.3:1434")
+    assert Labelled(DS_SERVER, asked).labels.roles["10.0.0.60"] == [
+        "DS ControlPoint client",
+        "Digital Sentry SQL client",
+    ]
+
+
+def test_an_endpoint_learned_over_ipv6_is_named_however_it_is_written() -> None:
+    sql = flow("tcp", "[2001:db8::60]:50002", "[2001:db8::3]:49823")
+    learned = Learned("digital_sentry.sql", "2001:0DB8:0:0:0:0:0:3", 49823, "tcp", "ssrp", instance="A\x1b[31m")
+    got = Labelled(flow("tcp", "[2001:db8::60]:50000", "[2001:db8::2]:18772"), sql, learned=[learned])
+    assert got.of(sql) == "digital_sentry.sql"
+    assert "learned:ssrp" in got.evidence(sql)
+    assert all(reason.isprintable() for reason in got.labels.reasons(1))
+
+
+def test_an_address_that_is_none_teaches_nothing() -> None:
+    odd = Learned("digital_sentry.sql", "not an address", 8600, "tcp", "ssrp")
+    assert Labelled(SERVER, learned=[odd]).of() == "digifort.server"
+
+
 # --- content: the place of payload evidence --------------------------------------------------------------------
 
 FRAME = ContentRule(1, "digifort.server", "content:digifort_frame", "The payload begins with a Digifort frame.")

@@ -13,7 +13,7 @@ from typing import overload
 import numpy as np
 
 from classifier.decode.protocols import protocol_name
-from classifier.flows.table import DIRECTION_BASES, TCP_STATES, address_text, is_group
+from classifier.flows.table import DIRECTION_BASES, TCP_STATES, address_text, address_words, is_group
 from classifier.matching.content import ContentRule, ContentVeto
 from classifier.matching.labels import (
     ALONE,
@@ -110,9 +110,18 @@ class Attribution:
     def signatures(self) -> SignatureSet:
         return self._labels.signatures
 
-    @cached_property
+    @property
     def roles(self) -> dict[str, list[str]]:
         """Role words per address text, strongest first; hosts without a role are not in it."""
+        return self._roles[0]
+
+    @property
+    def roles_left_out(self) -> int:
+        """(host, role) pairs beyond the cap of `roles.MAX_ROLES`, which `roles` does not have."""
+        return self._roles[1]
+
+    @cached_property
+    def _roles(self) -> tuple[dict[str, list[str]], int]:
         return host_roles(self._labels)
 
     def evidence(self, flow_id: int) -> list[str]:
@@ -187,7 +196,7 @@ class Attribution:
         return [
             *evidence,
             (f"service:{service.id}", f"{transport}/{port} is a port of {service.label}, by the curated table."),
-            (f"port:{transport}/{port}", f"The port is the {side}'s."),
+            (f"port:{transport}/{port}", f"It is the port of {self._address(flow, end)}, the {side}."),
         ]
 
     def _of_content(self, flow: int) -> Evidence:
@@ -203,14 +212,25 @@ class Attribution:
         transport, port = self._port(flow, end)
         address = self._address(flow, end)
         evidence: Evidence = []
-        for item in self._learned:
-            if (item.transport, item.port, item.address) == (transport, port, address):
-                instance = f" for the instance {ascii(item.instance)[1:-1]}" if item.instance else ""
-                source = {"ssrp": "An SSRP reply", "rtsp": "An RTSP session"}.get(item.by, "Content")
-                evidence.append((f"learned:{item.by}", f"{source} named {address} {transport}/{port}{instance}."))
-                break
+        item = self._endpoints.get((transport, port, address))
+        if item is not None:
+            instance = f" for the instance {ascii(item.instance)[1:-1]}" if item.instance else ""
+            source = {"ssrp": "An SSRP reply", "rtsp": "An RTSP session"}.get(item.by, "Content")
+            evidence.append((f"learned:{item.by}", f"{source} named {address} {transport}/{port}{instance}."))
         evidence.append((f"port:{transport}/{port}", f"{address} {transport}/{port} is the learned endpoint."))
         return evidence + self._support(flow, end)
+
+    @cached_property
+    def _endpoints(self) -> dict[tuple[str, int, str], Learned]:
+        """Learned endpoints by transport, port and address as `address_text` writes it; the first of each."""
+        endpoints: dict[tuple[str, int, str], Learned] = {}
+        for item in self._learned:
+            try:
+                version, words = address_words(item.address)
+            except ValueError:
+                continue
+            endpoints.setdefault((item.transport, item.port, address_text(words, version)), item)
+        return endpoints
 
     def _support(self, flow: int, end: int) -> Evidence:
         support = int(self._labels.support[flow])
@@ -253,7 +273,7 @@ class Attribution:
             return f"side:{side}", f"The port is the flow's {side} port."
         basis = DIRECTION_BASES[int(self._labels.flows.direction_basis[flow])]
         code = "listener" if self._labels.strong[flow] else basis
-        return f"role:{code}", direction_sentence(basis, address)
+        return f"role:{code}", direction_sentence(basis, address, signature.transport)
 
     def _neighbours(self, flow: int, signature: Signature, end: int) -> Evidence:
         """Other components of the product that the listening host has."""

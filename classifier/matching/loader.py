@@ -328,7 +328,7 @@ class _Builder:
                     kind = "a role of a known component"
                     raise entry.fail(f"support[{number + 1}].holds", f"{kind}{closest(name, known)}", shown(text))
                 holds.append(Hold(component, end or "either"))
-            supports.append(Support(item["end"], tuple(holds)))
+            supports.append(Support(item["end"], tuple(holds), item.get("who", "")))
         return tuple(supports)
 
     def _cited(self, entry: _Entry, key: str) -> list[dict[str, str]]:

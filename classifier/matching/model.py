@@ -92,6 +92,7 @@ class Support:
 
     end: str  # "listener", "peer" or "either": of the flow to be labelled
     holds: tuple[Hold, ...]
+    who: str = ""  # the roles in words: "a Digifort server"
 
 
 @dataclass(frozen=True, slots=True)

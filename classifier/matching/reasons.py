@@ -19,10 +19,10 @@ _DIRECTIONS = {
     "syn": "{host} is the listening side: the other side sent the SYN.",
     "syn_ack": "{host} is the listening side: it sent the SYN-ACK.",
     "content": "{host} is the listening side, by what was said.",
-    "service_port": "No handshake was captured; only {host}'s port is one that services listen on.",
-    "fan_in": "No handshake was captured; {host}'s endpoint meets several others, like a server's.",
-    "port_order": "No handshake was captured; {host} has the lower port outside the ephemeral ranges.",
-    "first_packet": "No handshake was captured; {host} did not send the first packet.",
+    "service_port": "{no}Of the two ports only {host}'s is one that services listen on.",
+    "fan_in": "{no}The endpoint at {host} meets several others, like a server's.",
+    "port_order": "{no}{host} has the lower port, outside the ephemeral ranges.",
+    "first_packet": "{no}{host} did not send the first packet.",
     "group": "The packets go to a group.",
 }
 
@@ -32,9 +32,9 @@ def joined(words: Sequence[str], last: str = "or") -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""
 
 
-def direction_sentence(basis: str, host: str) -> str:
+def direction_sentence(basis: str, host: str, transport: str) -> str:
     """How the listening side was told."""
-    return _DIRECTIONS[basis].format(host=host)
+    return _DIRECTIONS[basis].format(host=host, no="No handshake was captured. " if transport == "tcp" else "")
 
 
 def where_sentence(signature: Signature, transport: str, port: int, group: bool) -> str:
@@ -48,26 +48,19 @@ def where_sentence(signature: Signature, transport: str, port: int, group: bool)
 def holds_sentence(labels: Labels, address: str, component: str, end: str) -> str:
     """Which role of a host supports a label."""
     signature = labels.signatures.get(component)
-    name = signature.name if signature is not None else component
     word = "" if signature is None else signature.listener_role if end == "listener" else signature.peer_role
-    return f"Elsewhere in the capture {address} is {word or end} ({name})."
+    return f"Elsewhere in the capture {address} acts as {word or end} ({component})."
 
 
 def needed(labels: Labels, signature: Signature) -> str:
     """What support a signature asks for, in words."""
     texts = []
     for support in signature.support:
-        words = []
-        for hold in support.holds:
-            owner = labels.signatures.get(hold.component)
-            if owner is None:
-                product = labels.signatures.product(signature.product)
-                words.append(f"host of another {product.name if product else signature.product} component")
-            else:
-                words.append({"listener": owner.listener_role, "peer": owner.peer_role}.get(hold.end, owner.name))
-        who = {"listener": "the listening host", "peer": "the other host", "either": "either host"}[support.end]
-        texts.append(f"{who} to be {joined(list(dict.fromkeys(words)))}")
-    return joined(texts)
+        product = labels.signatures.product(signature.product)
+        who = support.who or f"a {product.name if product else signature.product} host"
+        which = {"listener": "the listening host", "peer": "the other host", "either": "one of the two hosts"}
+        texts.append(f"{which[support.end]} is {who}")
+    return f"other traffic in the capture shows that {joined(texts)}"
 
 
 def candidate_reason(labels: Labels, component: int, flow: int, reason: int, vetoes: Sequence[ContentVeto] = ()) -> str:
@@ -79,8 +72,11 @@ def candidate_reason(labels: Labels, component: int, flow: int, reason: int, vet
     transport, port = signature.transport, int(flows.resp_port[flow])
     match REASONS[reason]:
         case "unsupported":
-            generic = "A generic port" if signature.generic else "A range of ports"
-            return f"{generic} ({signature.where()}) that needs {needed(labels, signature)}; none is in the capture."
+            if signature.match == "learned":
+                return f"An endpoint that content named is {name} only when {needed(labels, signature)}."
+            kind = "a range" if signature.is_range else "a port"
+            used = f"{signature.where()} is {kind} that other programs use too"
+            return f"{used}: it counts only when {needed(labels, signature)}."
         case "opened":
             return f"{peer}, itself a host of the product, opened this connection to {transport}/{port} of {listener}."
         case "failed":

@@ -19,8 +19,11 @@ CAMERA = "camera"
 _RTSP = "other.rtsp"
 
 
-def host_roles(labels: Labels) -> dict[str, list[str]]:
-    """Role words per address text. Products' own sides first, then who uses them, then other services."""
+def host_roles(labels: Labels) -> tuple[dict[str, list[str]], int]:
+    """Role words per address text, and how many (host, role) pairs were left out beyond `MAX_ROLES`.
+
+    Products' own sides first, then who uses them, then other services.
+    """
     found = _Found(labels)
     signatures = labels.signatures.signatures
     present = np.unique(labels.component)
@@ -47,7 +50,7 @@ def host_roles(labels: Labels) -> dict[str, list[str]]:
             here = rows[labels.end[rows] == side]
             sent = (labels.flows.orig_packets if side else labels.flows.resp_packets)[here]
             found.add(here[sent > 0], side, services[index].role, (3, 0, int(number)))
-    return found.finish()
+    return found.finish(), found.left_out
 
 
 def _cameras(labels: Labels, found: _Found) -> None:
@@ -69,6 +72,7 @@ class _Found:
         self.labels = labels
         self.words: dict[str, dict[str, tuple[int, int, int]]] = {}
         self.room = MAX_ROLES
+        self.left_out = 0
 
     def add(self, rows: Array, side: int, word: str, rank: tuple[int, int, int]) -> None:
         """The hosts on one side of flows have a role; `rank`: lower is stronger."""
@@ -79,6 +83,7 @@ class _Found:
         if side == 0:
             rows = rows[~is_group(words[rows], flows.version[rows])]
         _, first = np.unique(self.labels.keys(rows, side), return_index=True)
+        self.left_out += max(len(first) - self.room, 0)
         for row in rows[np.sort(first)][: self.room].tolist():
             mine = self.words.setdefault(address_text(words[row], int(flows.version[row])), {})
             if word not in mine:
