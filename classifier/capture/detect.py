@@ -48,6 +48,7 @@ _KNOWN = (
     (b"#!", "a script", ""),
 )
 _TEXT = frozenset(string.printable.encode()) | frozenset(range(0x80, 0x100))
+_PCAP_MAGICS = [bytes.fromhex(m) for m in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "a1b2cd34", "34cdb2a1")]
 _PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
 
 
@@ -66,6 +67,8 @@ def refuse(path: str, head: bytes, source: Source) -> CaptureError:
             return NotACaptureError(path, f"is {what}{inside}{after}")
     if head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")):
         return NotACaptureError(path, "is compressed twice; decompress it once and try again")
+    if head[:4] in _PCAP_MAGICS:
+        return NotACaptureError(path, f"starts like a pcap file{inside}, but ends inside the file header")
     if _PCAPNG_MAGIC.startswith(head[:4]) or head[:4] == _PCAPNG_MAGIC:
         return NotACaptureError(path, f"starts like a pcapng file{inside}, but its section header is damaged or cut")
     if path.lower().endswith(".etl"):
@@ -86,7 +89,9 @@ def refuse(path: str, head: bytes, source: Source) -> CaptureError:
 def _looks_like_text(head: bytes) -> bool:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
         return True
-    return all(byte in _TEXT for byte in head)
+    if any(byte not in _TEXT for byte in head):
+        return False
+    return sum(byte < 0x80 for byte in head) >= 0.8 * len(head)
 
 
 def _looks_like_erf(head: bytes) -> bool:

@@ -23,6 +23,7 @@ MAX_COMMENT_CHARACTERS = 1000
 MAX_NAMES = 10_000
 MAX_NAME_CHARACTERS = 255
 MAX_INTERFACES = 65_536
+MAX_STATISTICS = 200_000
 MAX_BLOCK = 16 * 1024 * 1024
 """Longest pcapng block that is believed, in bytes (as in Wireshark)."""
 

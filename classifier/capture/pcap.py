@@ -56,14 +56,12 @@ class PcapHeader:
 
 def parse_header(head: bytes) -> PcapHeader | None:
     """The file header at the front of `head` (24 bytes), None if it is no pcap header."""
-    if len(head) < 4:
+    if len(head) < FILE_HEADER:
         return None
     for order in ("little", "big"):
         variant = _MAGICS.get(int.from_bytes(head[:4], order))
         if variant is None:
             continue
-        if len(head) < FILE_HEADER:
-            head = head.ljust(FILE_HEADER, b"\0")
         number = [int.from_bytes(head[i : i + 4], order) for i in (16, 20)]
         version = [int.from_bytes(head[i : i + 2], order) for i in (4, 6)]
         return PcapHeader(order == "big", variant, (version[0], version[1]), number[0], number[1])
@@ -119,18 +117,18 @@ class PcapWalker(Walker):
         candidates = {"": (16, 20, 24), "modified": (24, 28)}.get(self.info.variant, ())
         if not candidates:
             return
-        size = min(candidates, key=self._faults)  # the first of equals
+        size = min(candidates, key=lambda size: self._faults(size, candidates))  # the first of equals
         self.state[HEADER_BYTES] = size
         if size == 20:
             self.info.variant = "nokia"
         elif size > 20:
             self.info.variant = "modified"
 
-    def _faults(self, size: int) -> int:
+    def _faults(self, size: int, candidates: tuple[int, ...]) -> int:
         """How badly the first records fit this header length."""
         source, state = self.source, self.state
         view, big = source.buffer.data, int(state[BIG])
-        at, faults = source.start, 0
+        at, faults, records = source.start, 0, 0
         end = min(source.end, source.start + LOOK)
         whole = source.finished and end == source.end
         for _ in range(_TRIES):
@@ -148,10 +146,13 @@ class PcapWalker(Walker):
                 + 2 * (fraction * int(state[TICK]) >= 1_000_000_000)
             )
             faults += captured > state[SNAPLEN] > 0
+            records += 1
             at += size + captured
             if at > end:
                 faults += 4 * whole
                 break
+        if records < 2 and size != candidates[0]:  # two headers in a row are the only evidence there is
+            faults += 8
         return faults
 
     def walk(self, records: Rows, limit: int) -> int:

@@ -16,6 +16,7 @@ from classifier.capture.walker import (
     CHAIN,
     DAMAGED,
     DOUBTFUL,
+    DOUBTS,
     ENDED,
     FIRST_NS,
     FULL,
@@ -63,6 +64,7 @@ def walk_pcap(buffer: Any, start: int, end: int, records: Any, first: int, limit
     snaplen = i64(state[SNAPLEN])
     believed = i64(state[BELIEVED])
     pseudo = i64(state[PSEUDO])
+    doubts = i64(state[DOUBTS])
     wire_sum = i64(state[WIRE])
     captured_sum = i64(state[CAPTURED])
     first_ns = i64(state[FIRST_NS])
@@ -87,14 +89,16 @@ def walk_pcap(buffer: Any, start: int, end: int, records: Any, first: int, limit
             status = MORE
             need = header + captured
             break
-        if (captured > wire or captured > snaplen > 0) and at != believed:
+        seconds = capture_u32(buffer, at, big)
+        if (captured > wire or captured > snaplen > 0) and at != believed and doubts > 0:
             if following + header <= end:
                 after = capture_u32(buffer, following + 8, big)
                 if swap != NOT_SWAPPED:
                     other = capture_u32(buffer, following + 12, big)
                     if swap == SWAPPED or after > other:
                         after = other
-                if after > maximum:
+                second = capture_u32(buffer, following, big)
+                if after > maximum or second < seconds - NEAR_S or second > seconds + NEAR_S:
                     status = DOUBTFUL
                     break
             elif i64(state[ENDED]) == 0:
@@ -105,7 +109,7 @@ def walk_pcap(buffer: Any, start: int, end: int, records: Any, first: int, limit
         wire -= pseudo
         if wire < 0:
             wire = 0
-        ts_ns = capture_u32(buffer, at, big) * 1_000_000_000 + capture_u32(buffer, at + 4, big) * tick
+        ts_ns = seconds * 1_000_000_000 + capture_u32(buffer, at + 4, big) * tick
         row = records[n]
         row["ts_ns"] = ts_ns
         row["offset"] = at + header

@@ -33,6 +33,7 @@ from classifier.capture.model import (
     MAX_COMMENTS,
     MAX_INTERFACES,
     MAX_NAMES,
+    MAX_STATISTICS,
     TIMESTAMP,
     CaptureInfo,
     Rows,
@@ -50,6 +51,10 @@ from classifier.capture.pcapng_kernels import (
     PACKET_BLOCK,
     PREVIOUS_NS,
     SIMPLE_BLOCK,
+    SKIP,
+    SKIP_INTERFACES,
+    SKIP_NAMES,
+    SKIP_STATISTICS,
     STATES,
     UNDESCRIBED,
     UNKNOWN_NS,
@@ -76,6 +81,7 @@ class PcapngWalker(Walker):
         self._notes: npt.NDArray[np.int64] = np.zeros((MAX_COMMENTS, 3), np.int64)
         self.state[PREVIOUS_NS] = UNKNOWN_NS
         self._timed = False
+        self._statistics_left = MAX_STATISTICS
         self._told: set[str] = set()
 
     def walk(self, records: Rows, limit: int) -> int:
@@ -106,10 +112,10 @@ class PcapngWalker(Walker):
         self._timed = not unknown.all()
         times[unknown] = times[~unknown][0] if self._timed else 0
 
-    def _once(self, code: str, message: str, *, complete: bool = True) -> None:
-        if code not in self._told:
-            self._told.add(code)
-            self.problem(code, self.source.offset + self.source.start, message, complete=complete)
+    def _once(self, what: str, code: str, message: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self.problem(code, self.source.offset + self.source.start, message, complete=True)
 
     def _keep_comments(self, before: int) -> None:
         for _row, place, length in self._notes[: int(self.state[NOTES])].tolist():
@@ -122,7 +128,7 @@ class PcapngWalker(Walker):
         if len(self.info.comments) < MAX_COMMENTS:
             self.info.comments.append(clean(text, MAX_COMMENT_CHARACTERS))
         else:
-            self._once(LIMIT, f"only the first {MAX_COMMENTS} comments are kept")
+            self._once("comments", LIMIT, f"only the first {MAX_COMMENTS} comments are kept")
 
     def _block(self) -> None:
         """Read the block at the window's start and step over it; leaves STATUS as BLOCK when that is done."""
@@ -140,10 +146,11 @@ class PcapngWalker(Walker):
             self._interface(body, order)
         elif kind == STATISTICS_BLOCK:
             self._statistics(body, order)
-        elif len(self.info.names) < MAX_NAMES:
+        else:
             parse_names(body, order, self.info.names, MAX_NAMES)
             if len(self.info.names) >= MAX_NAMES:
-                self._once(LIMIT, f"only the first {MAX_NAMES} names of the capture are kept")
+                state[SKIP] |= SKIP_NAMES
+                self._once("names", LIMIT, f"only the first {MAX_NAMES} names of the capture are kept")
         source.start = at + (total + 3) // 4 * 4
 
     def _section(self, view: memoryview, at: int) -> None:
@@ -173,7 +180,7 @@ class PcapngWalker(Walker):
         for comment in section.comments:
             self._comment(comment)
         if section.major != 1:
-            self._once(HEADER, f"pcapng version {section.major}.{section.minor} is read as version 1.0", complete=True)
+            self._once("version", HEADER, f"pcapng version {section.major}.{section.minor} is read as version 1.0")
         state[BIG] = big
         state[IN_SECTION] = 1
         state[FIRST_INTERFACE] = len(info.interfaces)
@@ -185,14 +192,17 @@ class PcapngWalker(Walker):
         row = int(state[FIRST_INTERFACE] + state[INTERFACES])
         state[INTERFACES] += 1
         if row >= MAX_INTERFACES or row != len(info.interfaces):
+            state[SKIP] |= SKIP_INTERFACES
             self._once(
-                INTERFACE, f"more than {MAX_INTERFACES} interfaces; records of the others are counted and not decoded"
+                "interfaces",
+                LIMIT,
+                f"more than {MAX_INTERFACES} interfaces; records of the others are counted and not decoded",
             )
             return
         parsed = parse_interface(body, order)
         interface = parsed.interface
         if parsed.problem:
-            self._once(TIMESTAMP, f"interface {row}: {parsed.problem}")
+            self._once("offset", TIMESTAMP, f"interface {row}: {parsed.problem}")
         for comment in parsed.comments:
             self._comment(comment)
         info.interfaces.append(interface)
@@ -214,6 +224,10 @@ class PcapngWalker(Walker):
         )
 
     def _statistics(self, body: bytes, order: str) -> None:
+        self._statistics_left -= 1
+        if self._statistics_left <= 0:
+            self.state[SKIP] |= SKIP_STATISTICS
+            self._once("statistics", LIMIT, f"only the first {MAX_STATISTICS} interface statistics were looked at")
         number, received, dropped = parse_statistics(body, order)
         row = int(self.state[FIRST_INTERFACE]) + number
         if number >= self.state[INTERFACES] or row >= len(self.info.interfaces):

@@ -50,7 +50,9 @@ IN_SECTION = STATE + 5  # 0 before the first section header
 PREVIOUS_NS = STATE + 6  # time of the last record that has one
 UNTIMED = STATE + 7  # records without a time
 MISMATCHED = STATE + 8  # blocks whose closing length is wrong
-STATES = STATE + 9
+SKIP = STATE + 9  # SKIP_* bits: blocks that need not be read any more
+STATES = STATE + 10
+SKIP_INTERFACES, SKIP_STATISTICS, SKIP_NAMES = 1, 2, 4
 
 # columns of the interface table (i8)
 IF_LINK = 0
@@ -198,6 +200,7 @@ def walk_pcapng(
     last_ns = i64(state[LAST_NS])
     previous_ns = i64(state[PREVIOUS_NS])
     untimed = i64(state[UNTIMED])
+    skip = i64(state[SKIP])
     status = FULL
     need = 12
     at = start
@@ -277,9 +280,16 @@ def walk_pcapng(
                 break
             state[MISMATCHED] = i64(state[MISMATCHED]) + 1
         if frame == 0:
-            if kind in (INTERFACE_BLOCK, STATISTICS_BLOCK, NAMES_BLOCK):
+            if (
+                (kind == INTERFACE_BLOCK and skip & SKIP_INTERFACES == 0)
+                or (kind == STATISTICS_BLOCK and skip & SKIP_STATISTICS == 0)
+                or (kind == NAMES_BLOCK and skip & SKIP_NAMES == 0)
+            ):
                 status = BLOCK
                 break
+            if kind == INTERFACE_BLOCK:
+                count += 1
+                state[INTERFACES] = count
             at = following
             continue
         link = UNDESCRIBED_LINK

@@ -30,6 +30,7 @@ from classifier.capture.walker import (
     CLAMPED,
     DAMAGED,
     DOUBTFUL,
+    DOUBTS,
     ENDED,
     FIRST_NS,
     FULL,
@@ -162,6 +163,7 @@ class CaptureReader:
     def _account(self, count: int) -> None:
         info, state = self.info, self._walker.state
         self._first += count
+        self._walker.records_before = 0
         info.packets += count
         info.wire_bytes = int(state[WIRE])
         info.captured_bytes = int(state[CAPTURED])
@@ -212,6 +214,7 @@ class CaptureReader:
             source.start = begin - source.offset
             if ended or search >= limit:
                 walker.state[BELIEVED] = source.start
+                walker.state[DOUBTS] -= 1
                 return
             ended = not source.more()
 

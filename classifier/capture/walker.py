@@ -32,7 +32,8 @@ ANCHOR = 11  # seconds: a time known to be near, for the search after damage; -1
 BELIEVED = 12  # position of a record that is taken although it looks odd; -1 = none
 PSEUDO = 13  # bytes at the front of a frame that were never on the wire
 ENDED = 14  # 1: nothing comes after the window
-STATE = 15  # number of them
+DOUBTS = 15  # how many more odd records are examined
+STATE = 16  # number of them
 
 # STATUS
 MORE = 0  # the window ends inside a record, or with one
@@ -46,6 +47,9 @@ MAX_WIRE = 0x7FFFFFFF
 
 INTERPRETED_SEARCH = 65_536
 """Bytes up to which a search after damage runs interpreted with a small capture."""
+
+MAX_DOUBTS = 1000
+"""Odd records that turned out to be whole, before odd ones are believed without a look."""
 
 CHAIN = 3
 """Records in a row that must look right before the search after damage believes them."""
@@ -84,6 +88,7 @@ class Walker:
         self.state[LAST_NS] = -INT64_MAX - 1
         self.state[ANCHOR] = -1
         self.state[BELIEVED] = -1
+        self.state[DOUBTS] = MAX_DOUBTS
         self.records_before = 0  # records of this batch that are not in info.packets yet
         self._memory: Any = None
         self._memory_of: Any = None
