@@ -18,6 +18,7 @@ from classifier.decode.layers import (
     ETHERTYPE,
     FDDI,
     IP,
+    IPV4,
     IPV6,
     LLC,
     MACSEC,
@@ -87,6 +88,8 @@ def is_vlan(value: int) -> bool:
 def ethertype_layer(buffer: Any, value: int, at: int, end: int, limit: int) -> tuple[int, int, int, int, int]:
     """What an EtherType (or an 802.3 length) announces."""
     if value == 0x0800:
+        if at < end and i64(buffer[at]) >> 4 == 4:
+            return IPV4, 0, at, limit, 0
         return IP, 0, at, limit, 0
     if value == 0x86DD:
         return IPV6, 0, at, limit, 0
@@ -135,7 +138,7 @@ def ethernet_header(buffer: Any, at: int, end: int, limit: int) -> tuple[int, in
     """Ethernet: two addresses and an EtherType or length."""
     if end - at < 14:
         return STOPPED, STOP_CUT, at, limit, 0
-    return ETHERTYPE, be16(buffer, at + 12), at + 14, limit, 0
+    return ethertype_layer(buffer, be16(buffer, at + 12), at + 14, end, limit)
 
 
 @kernel

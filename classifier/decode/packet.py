@@ -82,6 +82,7 @@ _IPV6_CUT = LINK_CODES["ipv6_cut"]
 _MACSEC = LINK_CODES["macsec"]
 _WLAN_ENCRYPTED = LINK_CODES["wlan_encrypted"]
 _NO_ROUTING_BIT = 0x7FFFFFFFFFFF
+_ROOM_FOR_TAGS = 1 << (LAYER_BITS * (MAX_LAYERS - 2))
 _FULL = 1 << (LAYER_BITS * (MAX_LAYERS - 1))
 
 
@@ -199,6 +200,8 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
     end = captured_end
     kind = RAW_LINK
     value = link
+    if link == _ETHERNET_LINK:
+        kind = ETHERNET
     encap = 0
     vlan = NO_VLAN
     src_mac = 0
@@ -229,6 +232,12 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
             else:
                 version = 6
                 own_lower(row, encap, vlan, src_mac, dst_mac)
+        elif kind == ETHERNET and 0 < encap < _ROOM_FOR_TAGS and decode_simple(buffer, at, end - at, row):
+            tags = i64(row["encap"])  # a simple frame in a tunnel: most of a mirror port's traffic
+            row["encap"] = encap << (0 if tags == 0 else LAYER_BITS if tags == E_VLAN else 2 * LAYER_BITS) | tags
+            if row["vlan"] == NO_VLAN:
+                row["vlan"] = vlan
+            kind = DONE
         elif kind == TRANSPORT:
             kind, value, at, limit, layer = transport_layer(buffer, value, version, at, end, limit, row)
         else:
