@@ -20,6 +20,7 @@ function's file). `NUMBA_DISABLE_JIT=1` makes both speeds interpreted.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import shutil
 import sys
@@ -96,11 +97,10 @@ def _compile(name: str) -> Any:
     if twin is not None:
         return twin
     fresh = _prepare_cache()
-    import numba
-
+    numba = _numba()
     if fresh and _announce is not None:
         _announce("first run: compiling the kernels, once for this installation")
-    dispatcher = numba.njit(cache=True, nogil=True, error_model="numpy")(_twin(name))
+    dispatcher = numba.njit(cache=_cache_usable, nogil=True, error_model="numpy")(_twin(name))
     _compiled[name] = dispatcher
     return dispatcher
 
@@ -112,8 +112,7 @@ def _compile_inner(name: str) -> Any:
     """The compiled form of a kernel for other kernels: no way in from Python, no place in the cache of its own."""
     known = _inner.get(name)
     if known is None:
-        import numba
-
+        numba = _numba()
         options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
         known = _inner[name] = numba.njit(**options)(_twin(name))
     return known
@@ -140,14 +139,19 @@ _cache_ready: bool | None = None
 
 
 def source_key() -> str:
-    """Hash of every kernel module's source, of numba's and of Python's version."""
+    """Hash of what the compiled kernels depend on: sources, numba's and Python's version."""
     checked = os.environ.get("NUMBA_BOUNDSCHECK", "")
     digest = hashlib.sha256(f"{sys.version}|{_numba_version()}|{checked}".encode())
-    for module in sorted({f.__module__ for f in _registry.values()}):
-        path = sys.modules[module].__file__
-        if path:
-            digest.update(Path(path).read_bytes())
+    for path in sorted(_sources()):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _sources() -> set[Path]:
+    """What compiled kernels depend on: their own packages, with the constants they read, and the columns."""
+    here = Path(__file__).parent
+    folders = {Path(sys.modules[f.__module__].__file__ or "").parent for f in _registry.values()}
+    return {here / "jit.py", here / "columns.py", *(path for folder in folders for path in folder.glob("*.py"))}
 
 
 def cache_directory() -> Path:
@@ -162,6 +166,10 @@ def cache_directory() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / CACHE_NAME
+
+
+def _numba() -> Any:
+    return importlib.import_module("numba")  # late: it takes 0.15 s; untyped: its stubs know fewer options than it has
 
 
 def _numba_version() -> str:
@@ -186,11 +194,11 @@ def _prepare_cache() -> bool:
         for other in base.iterdir():  # kernels of versions not used any more; two installations may take turns
             if other.is_dir() and len(other.name) == 16 and time.time() - other.stat().st_mtime > CACHE_AGE_S:
                 shutil.rmtree(other, ignore_errors=True)
+        _cache_usable = os.access(place, os.W_OK | os.X_OK)
     except OSError:
-        pass  # a read-only home: numba falls back to compiling in memory
-    import numba
-
-    numba.config.CACHE_DIR = str(place)
+        _cache_usable = False  # a read-only home: compiled again by each process
+    if _cache_usable:
+        _numba().config.CACHE_DIR = str(place)
     return _cache_ready
 
 

@@ -137,9 +137,9 @@ def address_words(text: str) -> tuple[int, tuple[int, int, int, int]]:
 
 def is_group(words: Array, version: Array) -> Array:
     """Which addresses are multicast or limited broadcast: (n, 4) u4 words and (n,) versions to (n,) bool."""
-    four = version == 4
-    return np.where(
-        four,
+    group: Array = np.where(
+        version == 4,
         ((words[:, 3] >> 28) == 14) | (words[:, 3] == 0xFFFFFFFF),
         (words[:, 0] >> 24) == 0xFF,
     )
+    return group
