@@ -187,15 +187,20 @@ def resolve_fragments(packets: list[Packet]) -> None:
                     packet.source_port, packet.target_port = first.source_port, first.target_port
 
 
-def opens_anew(flow: Flow, side: Side, packet: Packet) -> bool:
-    """Whether a SYN begins another connection on the same five-tuple."""
-    if packet.protocol != TCP or packet.flags & (SYN | RST) != SYN:
+def opens_anew(flow: Flow, number: int, packet: Packet) -> bool:
+    """Whether a segment begins another connection on the same five-tuple.
+
+    A SYN (without ACK) does when its side had another number before, or sent something without having had one, or when
+    the other side has been talking without a handshake.
+    """
+    if packet.protocol != TCP or packet.flags & (SYN | RST | ACK) != SYN:
         return False
     if packet.fragment and packet.fragment[1]:
         return False
+    side, other = flow.sides[number], flow.sides[1 - number]
     if side.first_sequence is not None:
         return side.first_sequence != packet.sequence
-    return not packet.flags & ACK and side.packets > 0
+    return side.packets > 0 or (other.synacks == 0 and other.packets > other.syns)
 
 
 def flows(frames: Iterable[Frame]) -> tuple[list[Flow], list[Frame]]:
@@ -217,7 +222,7 @@ def flows(frames: Iterable[Frame]) -> tuple[list[Flow], list[Frame]]:
         number = 0
         if flow is not None:
             number = 0 if a == (flow.sides[0].address, flow.sides[0].port) else 1
-            if opens_anew(flow, flow.sides[number], packet):
+            if opens_anew(flow, number, packet):
                 flow, number = None, 0
         if flow is None:
             sides = (Side(*a), Side(*b))

@@ -141,8 +141,7 @@ def test_the_time_bins_hold_every_wire_byte(tmp_path_factory: Any, some: list[re
     for ts_ns, wire, _ in some:
         expected[ts_ns // 10**9] += wire
     assert seconds == expected
-    pairs = list(zip(read.bins["flow"].tolist(), read.bins["bin_ns"].tolist(), strict=True))
-    assert pairs == sorted(set(pairs))
+    assert not (read.bins["bin_ns"] % read.bin_width_ns).any()
 
 
 @given(some=st.lists(frames(), max_size=60), batch=st.sampled_from((1, 2, 7, 4096)))
