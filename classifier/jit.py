@@ -136,6 +136,7 @@ def _twin(name: str) -> FunctionType:
 
 
 _cache_ready: bool | None = None
+_cache_usable = False
 
 
 def source_key() -> str:
@@ -180,7 +181,7 @@ def _numba_version() -> str:
 
 def _prepare_cache() -> bool:
     """Point numba at our cache directory; True when nothing is cached there yet."""
-    global _cache_ready
+    global _cache_ready, _cache_usable
     if _cache_ready is not None:
         return _cache_ready
     import classifier.kernels  # noqa: F401  (every kernel module, so that the key covers them all)
