@@ -27,7 +27,7 @@ from classifier.matching.content import CONTENT_RULES, CONTENT_VETOES, ContentRu
 from classifier.matching.corroborate import settle
 from classifier.matching.groups import apply_groups
 from classifier.matching.labels import Labels
-from classifier.matching.learned import LearnedClaims
+from classifier.matching.learned import LearnedClaims, otherwise_candidates
 from classifier.matching.model import Learned, SignatureSet
 from classifier.matching.services import apply_protocols, apply_services
 
@@ -49,6 +49,7 @@ def attribute(
     settle(labels, port_claims(labels), at_learned)
     at_learned.rest(labels)
     apply_services(labels)
+    otherwise_candidates(labels)
     apply_protocols(labels)
     link_component = np.array([labels.number(component_of_link(int(code))) for code in links.code], "i2")
     return Attribution(labels, link_component, tuple(learned), tuple(content_rules), tuple(content_vetoes))

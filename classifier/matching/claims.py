@@ -159,14 +159,16 @@ def _outnumbered(labels: Labels, rows: Array) -> Array:
     )
     orig = endpoint_keys(flows.orig_addr[near], flows.version[near], flows.orig_port[near])
     resp = endpoint_keys(flows.resp_addr[near], flows.version[near], flows.resp_port[near])
-    here = np.concatenate([orig, resp])
-    there = np.concatenate([resp, orig])
+    at = np.searchsorted(near, rows)
+    asked = np.unique(np.concatenate([orig[at], resp[at]]))
+    from_orig, from_resp = member(orig, asked), member(resp, asked)
+    here = np.concatenate([orig[from_orig], resp[from_resp]])
+    there = np.concatenate([resp[from_orig], orig[from_resp]])
     order = np.lexsort((there, here))
     here, there = here[order], there[order]
     distinct = np.ones(len(here), bool)
     distinct[1:] = (here[1:] != here[:-1]) | (there[1:] != there[:-1])
     here = here[distinct]
     many = here[1:][here[1:] == here[:-1]]  # sorted keys of endpoints with two remotes or more
-    at = np.searchsorted(near, rows)
     result: Array = member(orig[at], many) & ~member(resp[at], many)
     return result

@@ -12,7 +12,7 @@ import numpy as np
 
 from classifier.flows.table import address_words
 from classifier.matching.hosts import endpoint_keys, member
-from classifier.matching.labels import FAILED, LEARNED, UNSUPPORTED, Claim, Labels
+from classifier.matching.labels import CONTENT_ONLY, FAILED, LEARNED, SERVICE, UNSUPPORTED, Claim, Labels
 from classifier.matching.model import CONFIRMED, TRANSPORTS, Array, Learned
 
 
@@ -89,6 +89,23 @@ class LearnedClaims:
             if signature.support:
                 rows = rows[labels.roles.supported(signature.support, *labels.end_keys(claim)) >= 0]
             labels.candidate(rows, claim.number, FAILED)
+
+
+def otherwise_candidates(labels: Labels) -> None:
+    """Flows of the service that a learned component `otherwise` is, where a host supports the component.
+
+    A SQL Server on its registered port that a ControlPoint client talks to may well be Digital Sentry's; the port does
+    not prove it.
+    """
+    for number, signature in enumerate(labels.signatures.signatures):
+        service = labels.numbers.get(f"other.{signature.otherwise}") if signature.match == "learned" else None
+        if service is None:
+            continue
+        rows = np.flatnonzero((labels.component == service) & (labels.how == SERVICE))
+        for end in (0, 1):
+            claim = Claim(number, rows[labels.end[rows] == end], end)
+            found = labels.roles.supported(signature.support, *labels.end_keys(claim)) >= 0
+            labels.candidate(claim.rows[found], number, CONTENT_ONLY)
 
 
 def _endpoints(items: list[Learned]) -> Array:
