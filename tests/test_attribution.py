@@ -374,6 +374,15 @@ def test_c14_a_learned_sql_port_is_digital_sentrys_only_with_a_digital_sentry_ho
     assert "host:digital_sentry.video" in with_client.evidence(sql)
 
 
+def test_a_sql_server_on_its_registered_port_is_a_candidate_beside_digital_sentry() -> None:
+    sql = flow("tcp", "10.0.0.60:50002", "10.0.0.3:1433")
+    unrelated = flow("tcp", "10.0.0.90:50002", "10.0.0.3:1433")
+    got = Labelled(DS_SERVER, sql, unrelated)
+    assert got.of(sql) == got.of(unrelated) == "other.mssql"
+    assert "content" in got.candidates(sql)["digital_sentry.sql"]
+    assert not got.candidates(unrelated)
+
+
 def test_a_sql_flow_of_another_client_follows_the_endpoint() -> None:
     asked = flow("udp", "10.0.0.60:50001", "10.0.0.3:1434")
     other = flow("tcp", "10.0.0.90:50002", "10.0.0.3:49823")

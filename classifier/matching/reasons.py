@@ -98,7 +98,7 @@ def candidate_reason(labels: Labels, component: int, flow: int, reason: int, vet
             return f"An unknown user of group {listener}: {name} uses port {signature.ports.text()} there, not {port}."
         case "content_only":
             return (
-                f"{listener} is a host of the product, but {transport}/{port} counts only with content that proves it."
+                f"The hosts fit {name}, but {transport}/{port} of {listener} counts only with content that proves it."
             )
         case _:
             veto = next((item for item in vetoes if item.component == name), None)
