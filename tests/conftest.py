@@ -19,7 +19,9 @@ settings.register_profile(
 settings.load_profile("default")
 
 # Modules whose tests run once more interpreted (NUMBA_DISABLE_JIT=1, `-m kernels`) in .ci/run.
-KERNEL_MODULES = ("test_capture", "test_decode", "test_flows", "test_kernels", "test_reference", "test_pcap")
+KERNEL_MODULES = ("test_capture", "test_decode", "test_flows", "test_kernels", "test_reference")
+# Hostile and damaged input: runs once more with bounds checks compiled in (NUMBA_BOUNDSCHECK=1, `-m damaged`).
+DAMAGED_MODULES = ("test_capture_damage", "test_decode_damage")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,6 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem.startswith(KERNEL_MODULES):
             item.add_marker("kernels")
+        if item.path.stem.startswith(DAMAGED_MODULES):
+            item.add_marker("damaged")
         if "tshark" in item.keywords and not HAVE_TSHARK:
             item.add_marker(pytest.mark.skip(reason="tshark is not installed"))
 
