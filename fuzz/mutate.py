@@ -72,9 +72,8 @@ def check_sums(result: Any) -> None:
 def check_report(report: Any) -> None:
     """Rows of the report sum to its totals, and every form of output can be made."""
     from classifier.columns import TABLES
-    from classifier.render import csv
+    from classifier.render import csv, text
     from classifier.render import json as as_json
-    from classifier.render import text
 
     rows, totals = report.rows("components"), report.totals
     for measure in ("packets", "wire_bytes", "flows"):
