@@ -175,8 +175,7 @@ class _GzipMember:
             try:
                 piece: bytes = self._decoder.decompress(data, min(max_length, PIECE))
             except self._error as error:
-                self._failure = error
-                self._rest = self._salvage()
+                self.fail(error)
             else:
                 self._given += len(piece)
                 return piece
@@ -184,6 +183,11 @@ class _GzipMember:
         if not piece and self._failure is not None:
             raise self._failure
         return piece
+
+    def fail(self, error: Exception) -> None:
+        """Nothing more can be inflated: give what can be saved, then raise `error`."""
+        self._failure = error
+        self._rest = self._salvage()
 
     def _salvage(self) -> bytes:
         """The bytes between what was given and the damage, found by going through the input again, byte by byte."""
@@ -272,17 +276,20 @@ class Inflater:
             data = b""
             if member.needs_input:
                 if not self._input and not self._fetch():
-                    self._ended = True
-                    raise DecompressionError("the compressed data is cut short")
+                    error = DecompressionError("the compressed data is cut short")
+                    if not isinstance(member, _GzipMember):
+                        self._ended = True
+                        raise error
+                    member.fail(error)
                 data, self._input = self._input, b""
             try:
                 piece = member.decompress(data, len(view))
             except DecompressionError:
                 self._ended = True
                 raise
-            except Exception as error:  # each library has its own
+            except Exception as caught:  # each library has its own
                 self._ended = True
-                raise DecompressionError(f"the compressed data is damaged ({error})") from error
+                raise DecompressionError(f"the compressed data is damaged ({caught})") from caught
             if member.eof:
                 self._input = member.unused_data or b""
                 self._member = None

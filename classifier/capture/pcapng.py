@@ -10,6 +10,8 @@ sections end where the next one begins. Every block must end with the length it 
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import numpy.typing as npt
 
@@ -60,9 +62,12 @@ from classifier.capture.pcapng_kernels import (
     UNKNOWN_NS,
     UNTIMED,
 )
-from classifier.capture.source import Source
-from classifier.capture.walker import BIG, BLOCK, DAMAGED, MORE, NEED, POSITION, STATUS, Walker, capture_u32
+from classifier.capture.source import Source, Window
+from classifier.capture.walker import BIG, BLOCK, DAMAGED, FULL, MORE, NEED, POSITION, STATUS, Walker, capture_u32
+from classifier.columns import RECORD
 
+LOOK = 65_536
+"""Bytes at the beginning in which a time is looked for, for records without one."""
 CUSTOM_BLOCKS = (0xBAD, 0x40000BAD)
 
 
@@ -81,6 +86,8 @@ class PcapngWalker(Walker):
         self._notes: npt.NDArray[np.int64] = np.zeros((MAX_COMMENTS, 3), np.int64)
         self.state[PREVIOUS_NS] = UNKNOWN_NS
         self._timed = False
+        while source.prompt and source.end - source.start < LOOK and source.more():
+            pass
         self._statistics_left = MAX_STATISTICS
         self._told: set[str] = set()
 
@@ -106,11 +113,34 @@ class PcapngWalker(Walker):
         return int(n)
 
     def _time_first(self, records: Rows) -> None:
-        """Records without a time that come before any with one get that one's, or 0 where none is in sight."""
-        times = records["ts_ns"]
+        """Records without a time that come before any with one get that one's; 0 where none is near.
+
+        Only the first LOOK bytes of the file are looked at, so that the answer does not depend on batches.
+        """
+        self._timed = True
+        times, source = records["ts_ns"], self.source
         unknown = times == UNKNOWN_NS
-        self._timed = not unknown.all()
-        times[unknown] = times[~unknown][0] if self._timed else 0
+        near = ~unknown & (records["offset"] + source.offset < LOOK)
+        first = int(times[near][0]) if near.any() else self._next_time()
+        times[unknown] = first
+        if self.state[PREVIOUS_NS] == UNKNOWN_NS:
+            self.state[PREVIOUS_NS] = first
+
+    def _next_time(self) -> int:
+        """The first time in what is left of the first LOOK bytes: a copy of this walker goes ahead."""
+        source = self.source
+        ahead = copy.copy(self)
+        ahead.state, ahead.info, ahead._told = self.state.copy(), copy.deepcopy(self.info), set(self._told)
+        ahead._notes = np.zeros((0, 3), np.int64)
+        ahead.source = Window(source.buffer, source.start, min(source.end, LOOK - source.offset), source.offset)
+        records = np.zeros(256, RECORD)
+        while True:
+            times = records["ts_ns"][: ahead.walk(records, len(records))]
+            known = times[times != UNKNOWN_NS]
+            if len(known):
+                return int(known[0])
+            if ahead.state[STATUS] != FULL:
+                return 0
 
     def _once(self, what: str, code: str, message: str) -> None:
         if what not in self._told:

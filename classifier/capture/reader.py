@@ -42,6 +42,8 @@ from classifier.capture.walker import (
 )
 from classifier.columns import BATCH, RECORD
 
+HEAD = 64
+"""Bytes by which the format is told."""
 SMALL_RECORDS = 2000
 """Up to so many records, interpreting the kernels takes less time than loading the compiled ones."""
 
@@ -67,7 +69,9 @@ class CaptureReader:
 
     def _walker_for(self, compiled: bool) -> Walker:
         source = self._source
-        head = source.buffer[source.start : source.end][:64].tobytes()
+        while source.prompt and source.end - source.start < HEAD and source.more():
+            pass
+        head = source.buffer[source.start : source.end][:HEAD].tobytes()
         if is_section(head):
             return PcapngWalker(self.info, source, compiled)
         header = parse_header(head)

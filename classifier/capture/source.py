@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -133,6 +134,17 @@ class _Chunk:
         self.view: memoryview = self.array.data
         self.filled = headroom
         self.sealed = False  # no more will be added
+
+
+@dataclass(slots=True)
+class Window:
+    """Bytes that a walker goes through: `buffer[start:end]`; `offset + i` is the place of `buffer[i]` in the input."""
+
+    buffer: Bytes
+    start: int
+    end: int
+    offset: int
+    finished: bool = False
 
 
 class Source:

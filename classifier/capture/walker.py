@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.capture.model import CaptureInfo, Rows
-from classifier.capture.source import Source
+from classifier.capture.source import Source, Window
 from classifier.jit import Kernels, i64, kernel, speed, view
 
 INT64_MAX = 2**63 - 1
@@ -82,7 +82,7 @@ class Walker:
 
     def __init__(self, info: CaptureInfo, source: Source, compiled: bool, states: int) -> None:
         self.info = info
-        self.source = source
+        self.source: Source | Window = source
         self.state: npt.NDArray[np.int64] = np.zeros(states, np.int64)
         self.state[FIRST_NS] = INT64_MAX
         self.state[LAST_NS] = -INT64_MAX - 1
