@@ -7,8 +7,8 @@ In: a folder of captures (`CLASSIFIER_CORPUS` by default), a seed. Out: one JSON
 crash, hang, wrong sum and memory excess a reproducer file in --findings; exit code 1 when there was any.
 
 Inputs run in worker processes, many per process. The parent watches which input a worker is at (shared memory): a
-worker that needs more than --limit seconds for one is killed and counts as a hang, one that dies is a crash, one whose
-resident memory passes --memory is an excess. Input number N of a seed is always the same bytes.
+worker that uses more than --limit seconds of processor time for one (or six times that on the clock) is killed and
+counts as a hang, one that dies is a crash, one whose resident memory passes --memory is an excess. Input number N of a seed is always the same bytes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ STEP = 2000
 """Inputs that one worker takes in one go."""
 REPORT_EVERY = 20
 """Every so many inputs the whole report is built and rendered in all forms; the others end at the flow table."""
-_CELL = struct.Struct("<qd")  # number of the input a worker is at, when it began (-1: none)
+WAITING = 6
+"""A worker that takes this many times --limit on the clock hangs too, although it uses no processor time."""
+_CELL = struct.Struct("<qdd")  # number of the input a worker is at (-1: none), when it began: clock, processor time
 
 
 class WrongSum(Exception):
@@ -129,7 +131,7 @@ def _work(options: argparse.Namespace, seeds: list[bytes], first: int, last: int
     for number in range(first, last):
         data = mutant(options.seed, number, seeds, options.largest)
         begun = time.monotonic()
-        _CELL.pack_into(cell, 0, number, begun)
+        _CELL.pack_into(cell, 0, number, begun, time.process_time())
         try:
             counts.update(run_one(data, number % REPORT_EVERY == 0, compiled, signatures))
         except Exception as error:
@@ -146,7 +148,7 @@ def _work(options: argparse.Namespace, seeds: list[bytes], first: int, last: int
             peak = now
         counts["inputs"] += 1
         counts["bytes"] += len(data)
-    _CELL.pack_into(cell, 0, -1, 0.0)
+    _CELL.pack_into(cell, 0, -1, 0.0, 0.0)
     back.send(("done", longest_number, (counts, longest, peak)))
     back.close()
 
@@ -182,7 +184,7 @@ class Driver:
     def _start(self, context: Any, first: int, last: int) -> dict[str, Any]:
         # a file, since anonymous memory does not pass to a spawned process
         shared = self.options.findings / f".cell-{os.getpid()}-{first}"
-        shared.write_bytes(_CELL.pack(-1, 0.0))
+        shared.write_bytes(_CELL.pack(-1, 0.0, 0.0))
         here, there = context.Pipe(duplex=False)
         process = context.Process(target=_entry, args=(self.options, self.seeds, first, last, str(shared), there))
         process.start()
@@ -211,9 +213,9 @@ class Driver:
                     self._fail(kind, number, what)
         except EOFError:
             pass
-        at, begun = _CELL.unpack_from(worker["cell"], 0)
+        at, begun, used = _CELL.unpack_from(worker["cell"], 0)
         if alive:
-            if at >= 0 and time.monotonic() - begun > self.options.limit:
+            if at >= 0 and self._hangs(process.pid, time.monotonic() - begun, used):
                 process.kill()
                 process.join()
                 self._fail("hang", at, f"more than {self.options.limit} s")
@@ -227,6 +229,18 @@ class Driver:
             self._fail("crash", at, f"the process ended with code {process.exitcode}")
             self._after(worker, at)
         return self._close(worker)
+
+    def _hangs(self, pid: int, waited: float, used: float) -> bool:
+        """Whether a worker spent more than the limit on one input; on a busy machine the clock alone would lie."""
+        limit = self.options.limit
+        if waited <= limit:
+            return False
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # no Linux
+            return True
+        now = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return now - used > limit or waited > WAITING * limit
 
     def _after(self, worker: dict[str, Any], at: int) -> None:
         """The rest of a killed worker's range; what it had done counts as inputs only."""

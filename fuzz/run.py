@@ -98,9 +98,9 @@ def run_target(target: str, seconds: int, work: Path, corpus: Path | None) -> bo
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment, check=False)
     said = done.stderr
-    tried = re.search(r"number_of_executed_units: (\d+)", said)
+    tried = re.search(r"number_of_executed_units:\s*(\d+)", said)
     edges = re.findall(r"cov: (\d+)", said)
-    peak = re.search(r"peak_rss_mb: (\d+)", said)
+    peak = re.search(r"peak_rss_mb:\s*(\d+)", said)
     print(
         f"{target}: {tried[1] if tried else '?'} inputs, {edges[-1] if edges else '?'} edges, "
         f"{peak[1] if peak else '?'} MiB, {'nothing found' if done.returncode == 0 else 'FOUND'}",
