@@ -156,6 +156,22 @@ def test_simple_frames_take_both_ways_to_the_same_row() -> None:
                     assert rows_equal(decode_rows([frame], False), by_layers(frame)), size
 
 
+@pytest.mark.parametrize("vector", [vector for vector in VECTORS if vector.link == 1], ids=str)
+def test_a_frame_in_a_tunnel_decodes_as_it_does_alone(vector: Vector) -> None:
+    """Around a whole IP header a tunnel changes nothing but the layers listed and the VLAN kept from outside."""
+    around = bytes(eth / Dot1Q(vlan=77) / IP(len=0) / UDP(sport=3, dport=4789) / VXLAN(flags=8))
+    for size in range(len(vector.data) + 1):
+        alone = decode(1, vector.data[:size], len(vector.data))
+        inside = decode(1, around + vector.data[:size], len(around) + len(vector.data))
+        if not alone["version"]:
+            continue
+        assert inside["encap"] == "+".join(filter(None, ["vlan", "vxlan", alone["encap"]]))
+        assert inside["vlan"] == (77 if alone["vlan"] < 0 else alone["vlan"])
+        for key, value in alone.items():
+            if key not in ("encap", "vlan", "wire", "captured", "payload_at"):
+                assert inside[key] == value, (size, key)
+
+
 @st.composite
 def bent_frames(draw: st.DrawFn) -> tuple[int, bytes, int]:
     """A link type and bytes: noise, a vector with bytes changed, or the head of one with noise behind."""

@@ -1,8 +1,8 @@
 """Decoding: RECORD rows in, PACKET rows out (innermost IP header, ports, encapsulation), one row per record.
 
 `decode_batch` is the kernel (call it through `jit.speed`); the rest are names of what its codes mean. Layers are in
-`link`, `network`, `transport`, `tunnels` and `wlan`, numbers and names in `protocols` and `layers`; `packet` holds
-the loop. Next: `flows`.
+`link`, `pseudo`, `serial`, `wlan`, `labels`, `tunnels`, `network` and `transport`, numbers and names in `protocols`
+and `layers`; `packet` holds the loop over layers, `simple` the short way of the common frame. Next: `flows`.
 """
 
 from __future__ import annotations

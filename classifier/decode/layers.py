@@ -58,25 +58,27 @@ PRISM = 50
 AVS = 51
 PPI = 52
 
-TUNNEL = 64  # --- from here: layers that carry frames or packets
+LABEL = 64  # --- from here: labels and tags around frames
 PPPOE = 64
 MPLS = 65
 PW_ETHERNET = 66  # pseudowire: Ethernet with or without control word
-GRE = 67  # value 1: in UDP
-ERSPAN = 68
-VXLAN = 69
-VXLAN_GPE = 70
-GENEVE = 71
-GTPU = 72
-TZSP = 73
-PBB = 74  # value: bytes between the EtherType and the customer's frame
-MACSEC = 75
-SHIM = 76  # value: bytes of a tag that ends with the next EtherType
-ETHERIP = 77
-NSH = 78
-TRILL = 79
-WCCP = 80
-GTP0 = 81
+PBB = 67  # value: bytes between the EtherType and the customer's frame
+MACSEC = 68
+SHIM = 69  # value: bytes of a tag that ends with the next EtherType
+TRILL = 70
+
+TUNNEL = 80  # --- from here: tunnels over IP
+GRE = 80  # value 1: in UDP
+ERSPAN = 81
+VXLAN = 82
+VXLAN_GPE = 83
+GENEVE = 84
+GTPU = 85
+GTP0 = 86
+TZSP = 87
+ETHERIP = 88
+NSH = 89
+WCCP = 90
 
 # --- encapsulation codes ---------------------------------------------------------------------------------------
 E_NONE = 0

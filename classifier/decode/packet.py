@@ -15,6 +15,7 @@ from typing import Any
 
 from classifier.columns import LINK_PROTO, NO_VLAN
 from classifier.decode.fields import be16, be48
+from classifier.decode.labels import label_layer
 from classifier.decode.layers import (
     COOKED,
     COOKED2,
@@ -33,6 +34,7 @@ from classifier.decode.layers import (
     IP,
     IPV4,
     IPV6,
+    LABEL,
     LAYER_BITS,
     LINK_CODE,
     LINK_KIND,
@@ -184,6 +186,8 @@ def inner_layer(buffer: Any, kind: int, value: int, at: int, end: int, limit: in
         return lan_layer(buffer, kind, value, at, end, limit)
     if kind >= TUNNEL:
         return tunnel_layer(buffer, kind, value, at, end, limit)
+    if kind >= LABEL:
+        return label_layer(buffer, kind, value, at, end, limit)
     if kind >= RADIO:
         return radio_layer(buffer, kind, value, at, end, limit)
     if kind >= SERIAL:
