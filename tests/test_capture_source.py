@@ -255,6 +255,32 @@ def test_standard_input_is_named_dash(tmp_path: Path) -> None:
     assert done.stdout.split() == [b"7", b"-", b"None", str(size).encode(), b"True"]
 
 
+def test_a_program_that_ends_while_a_pipe_is_open_ends_cleanly() -> None:
+    """The reading thread still waits for the pipe then (Ctrl-C on a live capture)."""
+    script = (
+        "import threading, time\n"
+        "from classifier.capture import open_capture\n"
+        "batches = open_capture('-').batches()\n"
+        "print(len(next(batches)), flush=True)\n"
+        "threading.Thread(target=lambda: next(batches), daemon=True).start()\n"
+        "time.sleep(0.3)"
+    )
+    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parent.parent))
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as program:
+        assert program.stdin and program.stdout and program.stderr
+        program.stdin.write(simple_pcap(3))
+        program.stdin.flush()
+        assert program.stdout.readline() == b"3\n"
+        assert program.wait(60) == 0
+        assert program.stderr.read() == b""
+
+
 class Awkward(io.RawIOBase):
     """A stream that gives nothing now and then, and at most 11 bytes."""
 

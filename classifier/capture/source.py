@@ -47,7 +47,7 @@ class Raw:
         if isinstance(source, str | os.PathLike):
             self.path = os.fspath(source)
             if self.path == "-":
-                self._stream: Any = sys.stdin.buffer
+                self._stream: Any = _unbuffered(sys.stdin.buffer)
             else:
                 self._stream = self._open(self.path)
                 self._owned = True
@@ -118,6 +118,12 @@ class Raw:
     def close(self) -> None:
         if self._owned:
             self._stream.close()
+
+
+def _unbuffered(stream: Any) -> Any:
+    """Standard input below its buffer: a thread that waits inside the buffer when the program ends would abort it."""
+    raw = getattr(stream, "raw", None)
+    return raw if isinstance(raw, io.FileIO) else stream
 
 
 def _reason(error: BaseException) -> str:
