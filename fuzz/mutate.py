@@ -8,17 +8,20 @@ crash, hang, wrong sum and memory excess a reproducer file in --findings; exit c
 
 Inputs run in worker processes, many per process. The parent watches which input a worker is at (shared memory): a
 worker that uses more than --limit seconds of processor time for one (or six times that on the clock) is killed and
-counts as a hang, one that dies is a crash, one whose resident memory passes --memory is an excess. Input number N of a seed is always the same bytes.
+counts as a hang, one that dies is a crash, one whose resident memory passes --memory is an excess. Input number N of
+a seed is always the same bytes, for the same corpus.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import io
 import json
 import mmap
 import multiprocessing
 import os
+import signal
 import struct
 import sys
 import time
@@ -121,6 +124,7 @@ def _work(options: argparse.Namespace, seeds: list[bytes], first: int, last: int
     from classifier.matching import load_signatures
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.register(signal.SIGUSR1)
     signatures = load_signatures()
     compiled = not options.interpreted
     for sample in seeds[:1]:
@@ -215,10 +219,13 @@ class Driver:
             pass
         at, begun, used = _CELL.unpack_from(worker["cell"], 0)
         if alive:
-            if at >= 0 and self._hangs(process.pid, time.monotonic() - begun, used):
+            stuck = self._hangs(process.pid, time.monotonic() - begun, used) if at >= 0 else ""
+            if stuck:
+                os.kill(process.pid, signal.SIGUSR1)  # it writes where it is
+                process.join(0.5)
                 process.kill()
                 process.join()
-                self._fail("hang", at, f"more than {self.options.limit} s")
+                self._fail("hang", at, stuck)
                 self._after(worker, at)
                 return self._close(worker)
             return True
@@ -230,17 +237,19 @@ class Driver:
             self._after(worker, at)
         return self._close(worker)
 
-    def _hangs(self, pid: int, waited: float, used: float) -> bool:
-        """Whether a worker spent more than the limit on one input; on a busy machine the clock alone would lie."""
+    def _hangs(self, pid: int, waited: float, used: float) -> str:
+        """How a worker spent more than the limit on one input, "" if not; on a busy machine the clock alone lies."""
         limit = self.options.limit
         if waited <= limit:
-            return False
+            return ""
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:  # no Linux
-            return True
+            return f"{waited:.0f} s on the clock"
         now = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return now - used > limit or waited > WAITING * limit
+        if now - used > limit or waited > WAITING * limit:
+            return f"{now - used:.1f} s of processor time, {waited:.0f} s on the clock"
+        return ""
 
     def _after(self, worker: dict[str, Any], at: int) -> None:
         """The rest of a killed worker's range; what it had done counts as inputs only."""

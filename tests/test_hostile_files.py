@@ -1,0 +1,137 @@
+"""Inputs that change under us, outputs that cannot be written."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from capture_files import simple_pcap
+from hostile import MIB, ROOT, udp_packets, write_pcap
+
+from classifier import engine
+from classifier.render import json as as_json
+
+SAMPLE = ROOT / "captures" / "neighbours.pcapng"
+
+
+@pytest.mark.damaged
+def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
+    """30 MB when opened, cut to 12 MB at the first sign of progress: no bus error, a problem, right sums."""
+    rows = udp_packets(500_000)
+    path = write_pcap(tmp_path / "shrinking.pcap", rows)
+    size = path.stat().st_size
+    left = 12 * MIB
+    told: list[int] = []
+
+    def shrink(done: int, total: int | None, packets: int) -> None:
+        if not told:
+            os.truncate(path, left)
+        told.append(done)
+
+    report = engine.classify(path, progress=shrink)
+    assert told
+    assert size > 2 * left
+    (info,) = report.captures
+    assert "shrunk" in [problem.code for problem in info.problems]
+    assert not report.complete
+    assert 0 < report.totals["packets"] < len(rows)
+    assert sum(row["packets"] for row in report.rows("components")) == report.totals["packets"]
+
+
+def test_a_slow_pipe_gives_what_the_file_gives() -> None:
+    data = SAMPLE.read_bytes()
+    reading, writing = os.pipe()
+
+    def trickle() -> None:
+        with os.fdopen(writing, "wb", buffering=0) as sink:
+            for at in range(0, len(data), 20_011):
+                sink.write(data[at : at + 20_011])
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    with os.fdopen(reading, "rb") as source:
+        slow = engine.classify(source).to_dict(("flows",))
+    thread.join()
+    quick = engine.classify(io.BytesIO(data)).to_dict(("flows",))
+    for document in (slow, quick):
+        document["captures"][0]["path"] = ""
+    assert slow == quick
+
+
+def classify(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "classifier", *arguments]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120, check=False, **options)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_a_full_disk_behind_standard_output_is_one_sentence(form: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = classify(str(SAMPLE), "--format", form, stdout=full)
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs setrlimit")
+@pytest.mark.parametrize("before", [None, b"what was there before"])
+def test_an_output_file_that_does_not_fit_leaves_no_trace(before: bytes | None, tmp_path: Path) -> None:
+    """No file may grow beyond 1,000 bytes here, as on a full disk: the old file stays, no piece of the new is left."""
+    import resource
+
+    output = tmp_path / "report.json"
+    if before is not None:
+        output.write_bytes(before)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    done = classify(str(SAMPLE), "-o", str(output), stdout=subprocess.DEVNULL, preexec_fn=limit)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert str(output) in done.stderr
+    assert (output.read_bytes() if output.exists() else None) == before
+    assert [path.name for path in tmp_path.iterdir()] == ([] if before is None else ["report.json"])
+
+
+def test_a_disk_that_is_full_at_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems tell at fsync only."""
+    from classifier.render import write_output
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    output = tmp_path / "report.json"
+    output.write_bytes(b"before")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_output(output, as_json.render(engine.classify(io.BytesIO(simple_pcap(5)))))
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("report.json", b"before")]
+
+
+@pytest.mark.damaged
+def test_one_broken_capture_among_good_ones(tmp_path: Path) -> None:
+    """The rest still counts; the broken one and the one that is none are named."""
+    rows = udp_packets(3000)
+    rows["src"] += (np.arange(3000) % 7).astype("u4")
+    good = write_pcap(tmp_path / "a.pcap", rows)
+    broken = tmp_path / "b.pcap"
+    broken.write_bytes(good.read_bytes()[: 24 + 58 * 1000 + 17])
+    nothing = tmp_path / "c.pcap"
+    nothing.write_bytes(b"\0" * 100)
+    report = engine.classify([good, broken, nothing])
+    assert [info.packets for info in report.captures] == [3000, 1000]
+    assert [error.path for error in report.unreadable] == [str(nothing)]
+    assert [problem.code for problem in report.captures[1].problems] == ["cut"]
+    document = json.loads(as_json.render(report))
+    assert document["unreadable"][0]["path"] == str(nothing)
