@@ -84,7 +84,8 @@ def explain(facts: Facts, flow: int) -> str:
         lines.append(f"Decoding ended early in {int(flows.stopped[flow])} of its packets (cut or damaged).")
     if flows.unresolved[flow]:
         lines.append("These are later fragments of packets whose first fragment is not in the capture.")
-    return "\n".join(lines)
+    # paths and names come from outside: nothing that a terminal would obey, one line each
+    return "\n".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines)
 
 
 def utc(time_ns: int) -> str:

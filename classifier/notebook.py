@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from classifier.render.escape import printable
-
 if TYPE_CHECKING:
     from classifier.report import Report
 
@@ -21,13 +19,13 @@ def as_html(report: Report) -> str:
     """What was read, and the components."""
     totals = report.totals
     parts = [
-        f"<p><b>{escape(printable(', '.join(str(info.path) for info in report.captures[:5])))}</b>: "
+        f"<p><b>{_safe(', '.join(str(info.path) for info in report.captures[:5]))}</b>: "
         f"{totals['packets']:,} packets, {totals['wire_bytes']:,} wire bytes, {totals['flows']:,} flows, "
         f"{totals['duration_ns'] / 1e9:,.3f} s</p>"
     ]
     problems = [problem for info in report.captures for problem in info.problems]
     for problem in problems[:5]:
-        parts.append(f"<p>Not read completely: {escape(printable(problem.message))}</p>")
+        parts.append(f"<p>Not read completely: {_safe(problem.message)}</p>")
     rows = report.rows("components")
     parts.append(
         _table(
@@ -53,9 +51,14 @@ def as_html(report: Report) -> str:
     return "\n".join(parts)
 
 
+def _safe(text: object) -> str:
+    """Text as HTML, and without what a page or a terminal would obey: control characters are shown as escapes."""
+    return escape("".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text)))
+
+
 def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     def line(cells: Iterable[Any], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(printable(cell))}</{tag}>" for cell in cells) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}>{_safe(cell)}</{tag}>" for cell in cells) + "</tr>"
 
     body = "".join(line(row, "td") for row in rows)
     return f"<table><thead>{line(head, 'th')}</thead><tbody>{body}</tbody></table>"

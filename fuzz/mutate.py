@@ -135,7 +135,12 @@ def _work(options: argparse.Namespace, seeds: list[bytes], first: int, last: int
     for number in range(first, last):
         data = mutant(options.seed, number, seeds, options.largest)
         begun = time.monotonic()
-        _CELL.pack_into(cell, 0, number, begun, time.process_time())
+        cell[:] = _CELL.pack(number, begun, time.process_time())
+        if options.fault == f"hang:{number}":
+            while True:
+                pass
+        if options.fault == f"crash:{number}":
+            os.abort()
         try:
             counts.update(run_one(data, number % REPORT_EVERY == 0, compiled, signatures))
         except Exception as error:
@@ -152,7 +157,7 @@ def _work(options: argparse.Namespace, seeds: list[bytes], first: int, last: int
             peak = now
         counts["inputs"] += 1
         counts["bytes"] += len(data)
-    _CELL.pack_into(cell, 0, -1, 0.0, 0.0)
+    cell[:] = _CELL.pack(-1, 0.0, 0.0)
     back.send(("done", longest_number, (counts, longest, peak)))
     back.close()
 
@@ -221,6 +226,8 @@ class Driver:
         if alive:
             stuck = self._hangs(process.pid, time.monotonic() - begun, used) if at >= 0 else ""
             if stuck:
+                time.sleep(0.1)  # the cell may have been read while it was written: only what stays is true
+            if stuck and _CELL.unpack_from(worker["cell"], 0) == (at, begun, used):
                 os.kill(process.pid, signal.SIGUSR1)  # it writes where it is
                 process.join(0.5)
                 process.kill()
@@ -291,6 +298,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--largest", type=int, default=LARGEST, help="bytes of a file that are mutated")
     parser.add_argument("--interpreted", action="store_true", help="kernels not compiled: every bound is checked")
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder for reproducers")
+    parser.add_argument("--fault", default="", help=argparse.SUPPRESS)  # crash:N, hang:N: does the driver notice?
     options = parser.parse_args(argv)
     options.findings.mkdir(parents=True, exist_ok=True)
     seeds = seeds_of(Path(options.corpus), options.largest)

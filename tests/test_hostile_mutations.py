@@ -155,12 +155,12 @@ class TestDriver:
         assert code == 1
         assert summary["memory"] == len(files) > 0
 
-    def test_a_hang(self, run: Any) -> None:
-        """No time at all is allowed: the first look at a busy worker kills it."""
-        code, summary, files = run("--inputs", "30", "--limit", "-1", "--first", "100")
-        assert code == 1
-        assert summary["hang"] == len(files) > 0
-        assert summary["inputs"] == 30
+    @pytest.mark.parametrize("kind", ["hang", "crash"])
+    def test_a_hang_and_a_crash(self, run: Any, kind: str) -> None:
+        """The worker is replaced, the rest is still done, the input is kept."""
+        code, summary, files = run("--inputs", "30", "--limit", "1", "--first", "100", "--fault", f"{kind}:105")
+        assert (code, summary["inputs"], summary["failures"]) == (1, 30, 1)
+        assert files == [f"{kind}-1-105.bin"]
 
 
 @pytest.mark.parametrize("kind", [ValueError, MemoryError, SignatureError])
