@@ -160,3 +160,25 @@ def test_a_window_stays_valid_until_the_next_one() -> None:
                     assert frame == bytes([(number - 1) & 255]) * 20
                     count += 1
     assert count == sum(len(seconds) for seconds in files)
+
+
+def test_many_overlapping_captures_share_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from classifier.capture import merge
+
+    sizes: list[int] = []
+    real = merge.open_capture
+
+    def opened(source: object, **options: int) -> object:
+        sizes.append(options["chunk"])
+        return real(source, **options)
+
+    for i in range(40):
+        (tmp_path / f"{i:02}.pcap").write_bytes(capture(list(range(10))))
+    paths = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(merge, "open_capture", opened)
+    captures = CaptureSet(paths)
+    assert sizes == [merge.PEEK] * 40
+    sizes.clear()
+    assert len(merged(captures)) == 400
+    assert sizes[0] == merge.CHUNK and sizes == sorted(sizes, reverse=True)
+    assert sum(sizes) * merge.POOL < 5 * merge.BUFFERS

@@ -271,3 +271,12 @@ def test_large_packets_only_where_the_link_type_allows_them() -> None:
     large = bytes(262_145)
     found, info = read(section() + interface(1) + enhanced(large) + enhanced(FRAME))
     assert ([r.frame for r in found], codes(info)) == ([FRAME], ["damaged"])
+
+
+def test_statistics_blocks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from classifier.capture import pcapng
+
+    monkeypatch.setattr(pcapng, "MAX_STATISTICS", 5)
+    blocks = b"".join(block(5, struct.pack("<III", 0, 0, 0) + option(5, struct.pack("<Q", i))) for i in range(20))
+    found, info = read(section() + interface() + blocks + enhanced(FRAME))
+    assert (len(found), info.dropped, codes(info), info.complete) == (1, 4, ["limit"], True)

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from classifier.capture.model import CaptureInfo, RecordBatch
 from classifier.capture.reader import CaptureReader, open_capture
-from classifier.capture.source import CHUNK
+from classifier.capture.source import CHUNK, POOL
 from classifier.columns import BATCH
 from classifier.errors import CaptureError
 
@@ -34,6 +34,8 @@ Part = tuple[int, RecordBatch, int, int]
 
 PEEK = 65_536
 """Bytes of a file read to know its first time."""
+BUFFERS = 64 << 20
+"""Where many captures overlap, their chunks get smaller so that about so many bytes of them are in memory."""
 KEEP_OPEN = 16
 """Captures that stay open between that and their reading; others are opened again."""
 
@@ -86,6 +88,7 @@ class CaptureSet:
     ) -> None:
         """Looks into every capture. Raises the first CaptureError when none can be read."""
         self._compiled, self._chunk, self._batch = compiled, chunk, batch
+        self._open_now = 0
         self.unreadable: list[CaptureError] = []
         self._members: list[_Member] = []
         for source in sources:
@@ -195,13 +198,15 @@ class CaptureSet:
         member = self._members[index]
         if member.reader is None:
             try:
-                reader = open_capture(member.source, compiled=self.compiled, chunk=self._chunk, batch=self._batch)
+                chunk = min(self._chunk, max(BUFFERS // (POOL * (1 + self._open_now)), PEEK))
+                reader = open_capture(member.source, compiled=self.compiled, chunk=chunk, batch=self._batch)
             except CaptureError as error:  # it was there a moment ago
                 member.info.problem("io", 1, 0, f"could not be opened again: {error.message}")
                 member.batches = iter(())
                 return
             reader.adopt(member.info)
             member.reader = reader
+        self._open_now += 1
         member.batches = member.reader.batches()
 
     def _fill(self, index: int) -> bool:
@@ -224,6 +229,7 @@ class CaptureSet:
 
     def _done(self, member: _Member) -> None:
         if member.reader is not None:
+            self._open_now -= member.batches is not None
             member.reader.close()
             member.bytes_read = member.reader.bytes_read
             member.reader = None
