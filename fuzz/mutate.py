@@ -131,7 +131,7 @@ def _work(options: argparse.Namespace, seeds: list[bytes], first: int, last: int
         run_one(sample, True, compiled, signatures)  # imports and compiled kernels are loaded before the clock runs
     counts: Counter[str] = Counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    longest, longest_number = 0.0, first
+    longest, longest_number, excess = 0.0, first, False
     for number in range(first, last):
         data = mutant(options.seed, number, seeds, options.largest)
         begun = time.monotonic()
@@ -151,10 +151,10 @@ def _work(options: argparse.Namespace, seeds: list[bytes], first: int, last: int
         if taken > longest:
             longest, longest_number = taken, number
         now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        if now > peak:
-            if now > options.memory * MIB:
-                back.send(("memory", number, f"{now // MIB} MiB resident"))
-            peak = now
+        if now > options.memory * MIB and not excess:
+            excess = True  # the peak only grows: the first one past the cap is to blame
+            back.send(("memory", number, f"{now // MIB} MiB resident"))
+        peak = max(peak, now)
         counts["inputs"] += 1
         counts["bytes"] += len(data)
     cell[:] = _CELL.pack(-1, 0.0, 0.0)

@@ -38,7 +38,7 @@ def test_mutated_samples_never_raise_and_lose_nothing(compiled: bool, count: int
     for number in range(count):
         data = mutant(11, number, SAMPLES, 6000)
         kinds.update(mutate.run_one(data, number % 10 == 0, compiled, SIGNATURES))
-    assert kinds >= {"captures", "refused", "damaged", "reports"}
+    assert kinds >= {"captures", "damaged", "reports"}
 
 
 @SPEEDS

@@ -21,7 +21,7 @@ from classifier.render import json as as_json
 CAPTURES = Path(__file__).resolve().parent.parent / "captures"
 NASTY = {
     "colour": "\x1b[31mRED\x1b[0m",
-    "title": "\x1b]0;owned\x07",
+    "title": "\x1b]0:owned\x07",
     "c1": "\x9b2J",
     "lines": "one\nroot: logged in\r\nthree",
     "formula": '=HYPERLINK("http://evil.example/","x")',
