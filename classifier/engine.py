@@ -24,6 +24,7 @@ from classifier.flows.finish import finish_flows
 from classifier.flows.state import HELD_FULL, OVERFLOW
 from classifier.flows.table import FlowTable, LinkTable
 from classifier.flows.tally import Tally
+from classifier.interrupt import Interruption
 from classifier.jit import speed, view
 from classifier.matching import Learned, SignatureSet, attribute, load_signatures, service_ports
 
@@ -92,14 +93,17 @@ def read(
         fast = captures.compiled
         tally = Tally(compiled=fast, room=batch)
         collector = Collector()
-        try:
-            for packets, buffers in _packets(captures, fast, progress):
-                candidates = tally.update(packets, len(packets))
-                if len(candidates):
-                    collector.take(candidates, packets, buffers)
-        except KeyboardInterrupt:
-            for info in captures.infos:
-                info.problem(INTERRUPTED, info.packets, 0, "the reading was stopped before the end")
+        counted = np.zeros((len(captures.infos), 3), "i8")  # packets, wire bytes, captured bytes
+        with Interruption() as interruption:
+            try:
+                for packets, buffers in _packets(captures, fast, progress, interruption, counted):
+                    candidates = tally.update(packets, len(packets))
+                    if len(candidates):
+                        collector.take(candidates, packets, buffers)
+            except KeyboardInterrupt:
+                for info, sums in zip(captures.infos, counted.tolist(), strict=True):
+                    info.packets, info.wire_bytes, info.captured_bytes = sums  # without what was only read ahead
+                    info.problem(INTERRUPTED, info.packets, 0, "the reading was stopped before the end")
         rows, bins = tally.finish()
         flows, links = finish_flows(rows, service_ports(signatures))
         return Pass(
@@ -147,7 +151,7 @@ def _find_records(sources: Sequence[Any], rows: Array, batch: int) -> dict[int, 
     with _opened(sources, None, batch) as captures:
         fast = captures.compiled
         tally = Tally(compiled=fast, room=batch, keep_log=True)
-        for packets, _ in _packets(captures, fast, None):
+        for packets, _ in _packets(captures, fast):
             tally.update(packets, len(packets))
             log = tally.take_log()
             found.append(log[np.isin(log["flow"], rows)])
@@ -179,7 +183,13 @@ def _opened(source: Any, compiled: bool | None, batch: int) -> CaptureSet:
     return captures
 
 
-def _packets(captures: CaptureSet, compiled: bool, progress: Progress | None) -> Iterator[tuple[Array, Any]]:
+def _packets(
+    captures: CaptureSet,
+    compiled: bool,
+    progress: Progress | None = None,
+    interruption: Interruption | None = None,
+    counted: Array | None = None,
+) -> Iterator[tuple[Array, Any]]:
     """PACKET rows in reading order with the buffers their payloads lie in: `(packets, [(buffer, rows), ...])`.
 
     Valid until the next one is asked for. Where captures overlap in time, each window is decoded capture by
@@ -189,7 +199,7 @@ def _packets(captures: CaptureSet, compiled: bool, progress: Progress | None) ->
     room = np.zeros(BATCH, PACKET)
     numbers = np.arange(BATCH)
     count = told = 0
-    for window in captures.batches():
+    for window in interruption.batches(captures.batches()) if interruption else captures.batches():
         total = sum(high - low for _, _, low, high in window)
         if total > len(room):
             room = np.zeros(total, PACKET)
@@ -204,6 +214,8 @@ def _packets(captures: CaptureSet, compiled: bool, progress: Progress | None) ->
             rows["record"] = numbers[:n] + (part.first_record + low)
             rows["capture"] = capture
             buffers.append((part.buffer, numbers[:n] + at))
+            if counted is not None:
+                counted[capture] += (n, rows["wire"].sum(), rows["captured"].sum())
             at += n
         packets = room[:total]
         if len(window) > 1:
