@@ -89,7 +89,7 @@ def test_the_report_of_an_interrupted_pass_sums_to_what_was_read(calls: int) -> 
             interrupt()
 
     path = SAMPLE
-    report = classifier.classify([path] * 12, progress=progress, batch=50)
+    report = classifier.classify([path] * 24, progress=progress, batch=50)
     if count < calls:
         pytest.skip("the sample is too small to be interrupted")
     info = report.captures
