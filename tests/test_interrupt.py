@@ -78,20 +78,11 @@ def test_another_thread_does_not_touch_the_handler() -> None:
     assert found == [signal.getsignal(signal.SIGINT)]
 
 
-@pytest.mark.parametrize("calls", [1, 2])
-def test_the_report_of_an_interrupted_pass_sums_to_what_was_read(calls: int) -> None:
-    count = 0
-
+def test_the_report_of_an_interrupted_pass_sums_to_what_was_read() -> None:
     def progress(done: int, total: int | None, packets: int) -> None:
-        nonlocal count
-        count += 1
-        if count == calls:
-            interrupt()
+        interrupt()
 
-    path = SAMPLE
-    report = classifier.classify([path] * 24, progress=progress, batch=50)
-    if count < calls:
-        pytest.skip("the sample is too small to be interrupted")
+    report = classifier.classify([SAMPLE] * 12, progress=progress, batch=50)
     info = report.captures
     assert 0 < report.totals["packets"] == sum(i.packets for i in info)
     assert report.totals["wire_bytes"] == sum(i.wire_bytes for i in info)
