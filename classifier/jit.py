@@ -39,6 +39,7 @@ CACHE_NAME = "vms-classifier"
 CACHE_AGE_S = 30 * 86_400
 
 _registry: dict[str, Callable[..., Any]] = {}
+_inlined: set[str] = set()
 
 
 def i64(value: Any) -> int:
@@ -54,6 +55,15 @@ def kernel(function: F) -> F:
         raise RuntimeError(f"two kernels are named {key}: {known.__module__}, {function.__module__}")
     _registry[key] = function
     return function
+
+
+def inlined(function: F) -> F:
+    """Mark a kernel that is called once per packet: compiled into its callers.
+
+    A call passes seven words for each array, and the compiler alone does not inline what is long.
+    """
+    _inlined.add(function.__name__)
+    return kernel(function)
 
 
 def view(buffer: Any, compiled: bool) -> Any:
@@ -114,6 +124,8 @@ def _compile_inner(name: str) -> Any:
     if known is None:
         numba = _numba()
         options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        if name in _inlined:
+            options["forceinline"] = True
         known = _inner[name] = numba.njit(**options)(_twin(name))
     return known
 
@@ -212,4 +224,4 @@ def speed(compiled: bool) -> Kernels:
     return COMPILED if compiled else INTERPRETED
 
 
-__all__ = ["MASK32", "Kernels", "i64", "kernel", "on_compile", "speed", "view"]
+__all__ = ["MASK32", "Kernels", "i64", "inlined", "kernel", "on_compile", "speed", "view"]

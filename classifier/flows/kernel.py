@@ -40,7 +40,7 @@ from classifier.flows.state import (
     LOGGED,
     OVERFLOW,
 )
-from classifier.jit import MASK32, i64, kernel
+from classifier.jit import MASK32, i64, inlined, kernel
 
 _TCP = 6
 _UDP = 17
@@ -49,14 +49,14 @@ _ICMPV6 = 58
 _SSRP_PORT = 1434
 
 
-@kernel
+@inlined
 def mix(value: int, word: int) -> int:
     """One round of a 32-bit multiplicative hash."""
     value = ((value ^ word) * 0x2C1B3C6D) & MASK32
     return value ^ (value >> 15)
 
 
-@kernel
+@inlined
 def flow_hash(packets: Any, i: int) -> int:
     """31-bit hash of a packet's five-tuple, the same for both directions."""
     p = packets[i]
@@ -69,7 +69,7 @@ def flow_hash(packets: Any, i: int) -> int:
     return mix(mix(both, 0x5BD1E995), i64(p["proto"]) + 1) & 0x7FFFFFFF
 
 
-@kernel
+@inlined
 def flow_side(flows: Any, row: int, packets: Any, i: int) -> int:
     """0: the packet was sent by side A of the row, 1: by side B, -1: another five-tuple."""
     f = flows[row]
@@ -156,7 +156,7 @@ def start_flow(flows: Any, row: int, packets: Any, i: int, previous: int) -> Non
     f["previous"] = previous
 
 
-@kernel
+@inlined
 def find_flow(flows: Any, slots: Any, state: Any, packets: Any, i: int, h: int) -> int:
     """Row and side of a packet's flow, as `row * 2 + side`; makes the row when there is none. `h` is its hash.
 
@@ -222,7 +222,7 @@ def is_overflow_key(packets: Any, i: int) -> bool:
     )
 
 
-@kernel
+@inlined
 def close_bin(flows: Any, row: int, bins: Any, state: Any) -> None:
     """Append the row's open time bin to the log."""
     f = flows[row]
@@ -241,7 +241,7 @@ def close_bin(flows: Any, row: int, bins: Any, state: Any) -> None:
     f["bin_b_wire"] = 0
 
 
-@kernel
+@inlined
 def account(flows: Any, slots: Any, bins: Any, log: Any, state: Any, packets: Any, i: int, h: int) -> int:
     """Count one packet in its flow; returns `row * 2 + side`. Needs room for one flow and one bin."""
     where = find_flow(flows, slots, state, packets, i, h)
@@ -300,7 +300,7 @@ def account(flows: Any, slots: Any, bins: Any, log: Any, state: Any, packets: An
     return where
 
 
-@kernel
+@inlined
 def account_tcp(flows: Any, row: int, side: int, packets: Any, i: int) -> None:
     """TCP state of one segment: sums, ors and firsts only, so that parts of a capture merge."""
     f = flows[row]
@@ -343,7 +343,7 @@ def account_tcp(flows: Any, row: int, side: int, packets: Any, i: int) -> None:
                 f["syn_ns"] = p["ts_ns"]
 
 
-@kernel
+@inlined
 def candidate_kind(packets: Any, i: int) -> int:
     """Which payload parser should look at a packet, 0 for none."""
     p = packets[i]
@@ -481,7 +481,7 @@ def tally_batch(
                 offer_candidate(flows, where, state, candidates, kind, i)
 
 
-@kernel
+@inlined
 def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, ahead: Any) -> None:
     """Hash `packets[start:stop]` and touch what they will need.
 

@@ -116,7 +116,7 @@ class Tally:
             size = len(self.slots)
             while 2 * rows > size:
                 size *= 4
-            self.slots = np.zeros(size, "i8")
+            self.slots = _zeros(size, np.dtype("i8"))
             self.kernels.rehash(self.flows, self.slots, self.n_flows)
         bins = int(self.state[st.BINS]) + need
         if bins > len(self.bins):
@@ -124,9 +124,9 @@ class Tally:
                 self._compact()
                 bins = int(self.state[st.BINS]) + need
             if bins > len(self.bins):
-                self.bins = _grown(self.bins, max(bins, 2 * len(self.bins)))
+                self.bins = _extended(self.bins, max(bins, 2 * len(self.bins)))
         if self.state[st.LOG_ON] and int(self.state[st.LOGGED]) + need > len(self.log):
-            self.log = _grown(self.log, int(self.state[st.LOGGED]) + need)
+            self.log = _extended(self.log, int(self.state[st.LOGGED]) + need)
 
     def _compact(self) -> None:
         """Join bins; while too many remain, make them ten times as wide (their sums stay exact)."""
@@ -158,7 +158,7 @@ class Tally:
         part["a_wire"][turned], part["b_wire"][turned] = part["b_wire"][turned], part["a_wire"][turned]
         count = int(self.state[st.BINS])
         if count + len(part) > len(self.bins):
-            self.bins = _grown(self.bins, count + len(part))
+            self.bins = _extended(self.bins, count + len(part))
         self.bins[count : count + len(part)] = part
         self.state[st.BINS] = count + len(part)
         self.state[st.OVERFLOW] += later.state[st.OVERFLOW]
@@ -225,7 +225,7 @@ class Tally:
     def _close_bins(self) -> None:
         need = int(self.state[st.BINS]) + self.n_flows
         if need > len(self.bins):
-            self.bins = _grown(self.bins, need)
+            self.bins = _extended(self.bins, need)
         rows = self.flows[: self.n_flows]
         which = np.flatnonzero(rows["bin_packets"])
         start = int(self.state[st.BINS])
@@ -275,14 +275,34 @@ def join_bins(bins: Array, width: int) -> Array:
     return out
 
 
-def _zeros(size: int, dtype: np.dtype[Any]) -> Array:
-    """Zeroed rows that begin on a cache line."""
-    raw = np.zeros(size * dtype.itemsize + 64, "u1")
+def _rows(size: int, dtype: np.dtype[Any]) -> Array:
+    """Rows that begin on a cache line, of whatever value.
+
+    `np.empty`, not `np.zeros`: what it takes from the system comes in huge pages (where Linux offers them), and a
+    table that is looked up at random needs few of those.
+    """
+    raw = np.empty(size * dtype.itemsize + 64, "u1")
     start = -raw.ctypes.data % 64
     return raw[start : start + size * dtype.itemsize].view(dtype)
 
 
+def _zeros(size: int, dtype: np.dtype[Any]) -> Array:
+    """The same, zeroed."""
+    rows = _rows(size, dtype)
+    rows.view("u1").fill(0)
+    return rows
+
+
 def _grown(array: Array, size: int) -> Array:
-    bigger = _zeros(size, array.dtype)
+    """A larger array with the same rows, zeroed beyond them."""
+    bigger = _rows(size, array.dtype)
+    bigger[: len(array)] = array
+    bigger[len(array) :].view("u1").fill(0)
+    return bigger
+
+
+def _extended(array: Array, size: int) -> Array:
+    """A larger array with the same rows; what comes after them is written before it is read."""
+    bigger = _rows(size, array.dtype)
     bigger[: len(array)] = array
     return bigger
