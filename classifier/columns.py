@@ -56,8 +56,8 @@ PACKET = np.dtype(
         ("dst1", "u4"),
         ("dst2", "u4"),
         ("dst3", "u4"),
-        ("seq", "u4"),  # TCP
-        ("ack", "u4"),
+        ("seq", "u4"),  # TCP; of what may be RTP the SSRC
+        ("ack", "u4"),  # TCP; of what may be RTP the timestamp
         ("frag_id", "u4"),  # IP identification
         ("capture", "i4"),  # index of the capture (set by the engine)
         ("proto", "i4"),  # IP protocol, or LINK_PROTO + code
@@ -65,14 +65,15 @@ PACKET = np.dtype(
         ("frag_offset", "i4"),  # bytes; with frag_more both 0 when not a fragment
         ("src_port", "u2"),  # 0 where there are none
         ("dst_port", "u2"),
-        ("window", "u2"),  # TCP, raw
+        ("window", "u2"),  # TCP, raw; of what may be RTP the sequence number
         ("version", "u1"),  # 4, 6; 0 without IP
         ("frag_more", "u1"),  # 1: more fragments follow
-        ("tcp_flags", "u1"),
+        ("tcp_flags", "u1"),  # of what may be RTP the marker bit and payload type
         ("ttl", "u1"),  # TTL or hop limit of the innermost IP header
         ("icmp_type", "u1"),  # ICMP, ICMPv6 and IGMP type
         ("icmp_code", "u1"),
         ("stop", "u1"),  # why decoding ended early (decode.protocols.STOPS), 0 = it did not
+        ("hint", "u1"),  # what the payload begins with (decode.hints), set by the sniffer
         ("opaque", "u1"),  # 1: encrypted or otherwise not decodable on purpose (ESP, 802.11 protected)
     ],
     align=True,
@@ -103,6 +104,7 @@ FLOW = np.dtype(
         ("a_synacks", "u2"), ("b_synacks", "u2"),
         ("fragments", "u4"),
         ("stopped", "u4"),  # packets whose decoding ended early
+        ("probe", "i4"),  # where the flow's PROBE rows are (side A's, then side B's); 0 = none
         # line 2: sums of one side
         ("a_packets", "i8"), ("a_wire", "i8"), ("a_ip", "i8"), ("a_payload", "i8"),
         ("b_packets", "i8"), ("b_wire", "i8"), ("b_ip", "i8"), ("b_payload", "i8"),
@@ -113,7 +115,7 @@ FLOW = np.dtype(
         ("a_mac", "i8"), ("b_mac", "i8"),
         ("capture", "i4"),
         ("previous", "i4"),  # earlier flow of the same five-tuple, -1 = none
-        ("evidence", "u4"),  # bits set by payload parsers
+        ("a_hints", "u2"), ("b_hints", "u2"),  # what the payloads of a side began with (decode.hints.hint_bit)
         ("vlan", "i2"),
         ("spare", "i2"),
     ],

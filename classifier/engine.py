@@ -195,7 +195,8 @@ def _packets(
     Valid until the next one is asked for. Where captures overlap in time, each window is decoded capture by
     capture and its rows are put in order of time; `rows` are then the places of the buffer's packets.
     """
-    decode = speed(compiled).decode_batch
+    kernels = speed(compiled)
+    decode, sniff = kernels.decode_batch, kernels.sniff_batch
     room = np.zeros(BATCH, PACKET)
     numbers = np.arange(BATCH)
     count = told = 0
@@ -208,7 +209,9 @@ def _packets(
         for capture, part, low, high in window:
             n = high - low
             rows = room[at : at + n]
-            decode(view(part.buffer, compiled), part.records[low:high], n, rows)
+            seen = view(part.buffer, compiled)
+            decode(seen, part.records[low:high], n, rows)
+            sniff(seen, rows, n)
             if n > len(numbers):
                 numbers = np.arange(n)
             rows["record"] = numbers[:n] + (part.first_record + low)

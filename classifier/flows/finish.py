@@ -4,7 +4,7 @@ In: FLOW rows and the ports that services listen on. Out: `FlowTable` (flows wit
 and `LinkTable` (frames without IP). Next: `classifier.matching`.
 
 Who is the originator, first that applies: the sender of a SYN; who a SYN-ACK went to; whoever sends to a group;
-the side opposite a port that exactly one side has and that a service listens on; for TCP without a handshake the
+who asks, or whom the other side answers (TCP payloads); the side opposite a port that exactly one side has and that a service listens on; for TCP without a handshake the
 side opposite an endpoint with two or more remote endpoints, then the side opposite the lower port outside every
 ephemeral range; else the sender of the first packet.
 """
@@ -25,11 +25,24 @@ from classifier.columns import (
     TCP_FIN,
     TCP_RST,
 )
+from classifier.decode.hints import (
+    DIGIFORT,
+    HTTP_REPLY,
+    HTTP_REQUEST,
+    RTSP_REPLY,
+    RTSP_REQUEST,
+    TDS_REPLY,
+    TDS_REQUEST,
+    hint_bit,
+)
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, is_group
 
 Array = npt.NDArray[Any]
 
 _TCP, _UDP = 6, 17
+_ASKING = (HTTP_REQUEST, RTSP_REQUEST, TDS_REQUEST)
+_ANSWERING = (HTTP_REPLY, RTSP_REPLY, TDS_REPLY, DIGIFORT)
+"""What only the side that opened a connection says, and what only the other one does (Digifort's servers speak first)."""
 
 
 def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable, LinkTable]:
@@ -90,10 +103,13 @@ def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable
         fragments=f["fragments"].copy(),
         stopped=f["stopped"].copy(),
         unresolved=(f["seen"] & SEEN_UNRESOLVED) != 0,
-        evidence=f["evidence"].copy(),
+        orig_hints=orig("hints"),
+        resp_hints=resp("hints"),
+        evidence=np.zeros(len(f), "i8"),
         capture=f["capture"].copy(),
         first_record=f["first_record"].copy(),
         row=order.astype("i4"),
+        turned=turned,
     )
     frames = rows[links]
     table = LinkTable(
@@ -133,6 +149,11 @@ def _direction(f: Array, listening: Mapping[str, Array]) -> tuple[Array, Array]:
     b_group = is_group(np.stack([f["b0"], f["b1"], f["b2"], f["b3"]], axis=1), f["version"])
     decide(b_group & ~a_group, np.zeros(n, bool), "group")
 
+    a_asks, b_asks = _speaks(f["a_hints"], _ASKING), _speaks(f["b_hints"], _ASKING)
+    a_answers, b_answers = _speaks(f["a_hints"], _ANSWERING), _speaks(f["b_hints"], _ANSWERING)
+    a_opens, b_opens = a_asks | b_answers, b_asks | a_answers
+    decide(tcp & (a_opens != b_opens), b_opens, "content")
+
     for mask, transport in ((tcp, "tcp"), (udp, "udp")):
         a_listens, b_listens = listening[transport][f["a_port"]], listening[transport][f["b_port"]]
         decide(mask & (a_listens != b_listens), a_listens, "service_port")
@@ -150,6 +171,12 @@ def _direction(f: Array, listening: Mapping[str, Array]) -> tuple[Array, Array]:
         apart = (a_port != b_port) & ~_ephemeral(lower)
         decide(tcp & apart, a_port < b_port, "port_order")
     return turned, basis
+
+
+def _speaks(said: Array, codes: tuple[int, ...]) -> Array:
+    """Rows in which one side sent a payload of one of these hints."""
+    spoke: Array = (said & sum(hint_bit(code) for code in codes)) != 0
+    return spoke
 
 
 def _ephemeral(port: Array) -> Array:

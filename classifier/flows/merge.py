@@ -10,6 +10,7 @@ from typing import Any
 
 from classifier.columns import SEEN_A_ACK, SEEN_A_DATA, SEEN_B_ACK, SEEN_B_DATA, SEEN_UNRESOLVED
 from classifier.flows.kernel import row_hash
+from classifier.flows.probe import merge_probes, swap_probes
 from classifier.flows.state import FLOWS, FLOWS_CAP
 from classifier.jit import MASK32, i64, kernel
 
@@ -75,8 +76,58 @@ def opens_anew(flows: Any, row: int, later: Any, i: int, turned: int) -> bool:
 
 
 @kernel
-def add_row(flows: Any, row: int, later: Any, i: int, turned: int) -> None:
-    """Add row i of the later part to `row`; `turned`: its side A is our side B."""
+def turn_row(rows: Any, i: int) -> None:
+    """Exchange the sums of both sides of a row (not its key, which is compared either way)."""
+    g = rows[i]
+    packets = i64(g["a_packets"])
+    g["a_packets"] = g["b_packets"]
+    g["b_packets"] = packets
+    wire = i64(g["a_wire"])
+    g["a_wire"] = g["b_wire"]
+    g["b_wire"] = wire
+    ip = i64(g["a_ip"])
+    g["a_ip"] = g["b_ip"]
+    g["b_ip"] = ip
+    payload = i64(g["a_payload"])
+    g["a_payload"] = g["b_payload"]
+    g["b_payload"] = payload
+    ttl = i64(g["a_ttl"])
+    g["a_ttl"] = g["b_ttl"]
+    g["b_ttl"] = ttl
+    mac = i64(g["a_mac"])
+    g["a_mac"] = g["b_mac"]
+    g["b_mac"] = mac
+    isn = i64(g["a_isn"])
+    g["a_isn"] = g["b_isn"]
+    g["b_isn"] = isn
+    flags = i64(g["a_flags"])
+    g["a_flags"] = g["b_flags"]
+    g["b_flags"] = flags
+    syns = i64(g["a_syns"])
+    g["a_syns"] = g["b_syns"]
+    g["b_syns"] = syns
+    synacks = i64(g["a_synacks"])
+    g["a_synacks"] = g["b_synacks"]
+    g["b_synacks"] = synacks
+    hints = i64(g["a_hints"])
+    g["a_hints"] = g["b_hints"]
+    g["b_hints"] = hints
+    seen = i64(g["seen"])
+    turned = seen & SEEN_UNRESOLVED
+    if seen & SEEN_A_ACK:
+        turned |= SEEN_B_ACK
+    if seen & SEEN_B_ACK:
+        turned |= SEEN_A_ACK
+    if seen & SEEN_A_DATA:
+        turned |= SEEN_B_DATA
+    if seen & SEEN_B_DATA:
+        turned |= SEEN_A_DATA
+    g["seen"] = turned
+
+
+@kernel
+def add_row(flows: Any, row: int, later: Any, i: int) -> None:
+    """Add row i of the later part to `row`, side A to side A."""
     f = flows[row]
     g = later[i]
     if g["first_ns"] < f["first_ns"]:
@@ -86,83 +137,63 @@ def add_row(flows: Any, row: int, later: Any, i: int, turned: int) -> None:
     f["captured"] += g["captured"]
     f["fragments"] += g["fragments"]
     f["stopped"] += g["stopped"]
-    f["evidence"] = i64(f["evidence"]) | i64(g["evidence"])
     if f["syn_ns"] == 0:
         f["syn_ns"] = g["syn_ns"]
     if f["synack_ns"] == 0:
         f["synack_ns"] = g["synack_ns"]
-    seen = i64(g["seen"])
-    if turned:
-        ours = seen & SEEN_UNRESOLVED
-        if seen & SEEN_A_ACK:
-            ours |= SEEN_B_ACK
-        if seen & SEEN_B_ACK:
-            ours |= SEEN_A_ACK
-        if seen & SEEN_A_DATA:
-            ours |= SEEN_B_DATA
-        if seen & SEEN_B_DATA:
-            ours |= SEEN_A_DATA
-        seen = ours
-    f["seen"] = i64(f["seen"]) | seen
-    if turned == 0:
-        if g["a_packets"] > 0 and (f["a_packets"] == 0 or g["a_ttl"] < f["a_ttl"]):
-            f["a_ttl"] = g["a_ttl"]
-        if g["b_packets"] > 0 and (f["b_packets"] == 0 or g["b_ttl"] < f["b_ttl"]):
-            f["b_ttl"] = g["b_ttl"]
-        if f["a_packets"] == 0:
-            f["a_mac"] = g["a_mac"]
-        if f["b_packets"] == 0:
-            f["b_mac"] = g["b_mac"]
-        if i64(f["a_syns"]) + i64(f["a_synacks"]) == 0:
-            f["a_isn"] = g["a_isn"]
-        if i64(f["b_syns"]) + i64(f["b_synacks"]) == 0:
-            f["b_isn"] = g["b_isn"]
-        f["a_flags"] = i64(f["a_flags"]) | i64(g["a_flags"])
-        f["b_flags"] = i64(f["b_flags"]) | i64(g["b_flags"])
-        f["a_syns"] = min(i64(f["a_syns"]) + i64(g["a_syns"]), 0xFFFF)
-        f["b_syns"] = min(i64(f["b_syns"]) + i64(g["b_syns"]), 0xFFFF)
-        f["a_synacks"] = min(i64(f["a_synacks"]) + i64(g["a_synacks"]), 0xFFFF)
-        f["b_synacks"] = min(i64(f["b_synacks"]) + i64(g["b_synacks"]), 0xFFFF)
-        f["a_packets"] += g["a_packets"]
-        f["b_packets"] += g["b_packets"]
-        f["a_wire"] += g["a_wire"]
-        f["b_wire"] += g["b_wire"]
-        f["a_ip"] += g["a_ip"]
-        f["b_ip"] += g["b_ip"]
-        f["a_payload"] += g["a_payload"]
-        f["b_payload"] += g["b_payload"]
-    else:
-        if g["b_packets"] > 0 and (f["a_packets"] == 0 or g["b_ttl"] < f["a_ttl"]):
-            f["a_ttl"] = g["b_ttl"]
-        if g["a_packets"] > 0 and (f["b_packets"] == 0 or g["a_ttl"] < f["b_ttl"]):
-            f["b_ttl"] = g["a_ttl"]
-        if f["a_packets"] == 0:
-            f["a_mac"] = g["b_mac"]
-        if f["b_packets"] == 0:
-            f["b_mac"] = g["a_mac"]
-        if i64(f["a_syns"]) + i64(f["a_synacks"]) == 0:
-            f["a_isn"] = g["b_isn"]
-        if i64(f["b_syns"]) + i64(f["b_synacks"]) == 0:
-            f["b_isn"] = g["a_isn"]
-        f["a_flags"] = i64(f["a_flags"]) | i64(g["b_flags"])
-        f["b_flags"] = i64(f["b_flags"]) | i64(g["a_flags"])
-        f["a_syns"] = min(i64(f["a_syns"]) + i64(g["b_syns"]), 0xFFFF)
-        f["b_syns"] = min(i64(f["b_syns"]) + i64(g["a_syns"]), 0xFFFF)
-        f["a_synacks"] = min(i64(f["a_synacks"]) + i64(g["b_synacks"]), 0xFFFF)
-        f["b_synacks"] = min(i64(f["b_synacks"]) + i64(g["a_synacks"]), 0xFFFF)
-        f["a_packets"] += g["b_packets"]
-        f["b_packets"] += g["a_packets"]
-        f["a_wire"] += g["b_wire"]
-        f["b_wire"] += g["a_wire"]
-        f["a_ip"] += g["b_ip"]
-        f["b_ip"] += g["a_ip"]
-        f["a_payload"] += g["b_payload"]
-        f["b_payload"] += g["a_payload"]
+    f["seen"] = i64(f["seen"]) | i64(g["seen"])
+    if g["a_packets"] > 0 and (f["a_packets"] == 0 or g["a_ttl"] < f["a_ttl"]):
+        f["a_ttl"] = g["a_ttl"]
+    if g["b_packets"] > 0 and (f["b_packets"] == 0 or g["b_ttl"] < f["b_ttl"]):
+        f["b_ttl"] = g["b_ttl"]
+    if f["a_packets"] == 0:
+        f["a_mac"] = g["a_mac"]
+    if f["b_packets"] == 0:
+        f["b_mac"] = g["b_mac"]
+    if i64(f["a_syns"]) + i64(f["a_synacks"]) == 0:
+        f["a_isn"] = g["a_isn"]
+    if i64(f["b_syns"]) + i64(f["b_synacks"]) == 0:
+        f["b_isn"] = g["b_isn"]
+    f["a_flags"] = i64(f["a_flags"]) | i64(g["a_flags"])
+    f["a_hints"] = i64(f["a_hints"]) | i64(g["a_hints"])
+    f["b_flags"] = i64(f["b_flags"]) | i64(g["b_flags"])
+    f["b_hints"] = i64(f["b_hints"]) | i64(g["b_hints"])
+    f["a_syns"] = min(i64(f["a_syns"]) + i64(g["a_syns"]), 0xFFFF)
+    f["a_synacks"] = min(i64(f["a_synacks"]) + i64(g["a_synacks"]), 0xFFFF)
+    f["a_sniffed"] = max(i64(f["a_sniffed"]), i64(g["a_sniffed"]))
+    f["b_syns"] = min(i64(f["b_syns"]) + i64(g["b_syns"]), 0xFFFF)
+    f["b_synacks"] = min(i64(f["b_synacks"]) + i64(g["b_synacks"]), 0xFFFF)
+    f["b_sniffed"] = max(i64(f["b_sniffed"]), i64(g["b_sniffed"]))
+    f["a_packets"] += g["a_packets"]
+    f["a_wire"] += g["a_wire"]
+    f["a_ip"] += g["a_ip"]
+    f["a_payload"] += g["a_payload"]
+    f["b_packets"] += g["b_packets"]
+    f["b_wire"] += g["b_wire"]
+    f["b_ip"] += g["b_ip"]
+    f["b_payload"] += g["b_payload"]
 
 
 @kernel
-def merge_rows(flows: Any, slots: Any, state: Any, later: Any, m: int, moved: Any) -> None:
-    """Add rows `later[0:m]`; `moved[i]` becomes `row * 2 + turned`. There is room for m more rows."""
+def add_probe(flows: Any, row: int, later: Any, i: int, turned: int, probes: Any) -> None:
+    """Add what row i of the later part shows of media. Its probes stand behind ours in `probes`."""
+    ours = i64(flows[row]["probe"])
+    theirs = i64(later[i]["probe"])
+    if theirs == 0:
+        return
+    if ours == 0:
+        ours = theirs
+        flows[row]["probe"] = ours
+        if turned:
+            swap_probes(probes, ours)
+        return
+    merge_probes(probes, ours, theirs + turned)
+    merge_probes(probes, ours + 1, theirs + 1 - turned)
+
+
+@kernel
+def merge_rows(flows: Any, slots: Any, probes: Any, state: Any, later: Any, m: int, moved: Any) -> None:
+    """Add rows `later[0:m]`, using them up; `moved[i]` becomes `row * 2 + turned`. There is room for m more rows."""
     mask = len(slots) - 1
     for i in range(m):
         h = row_hash(later, i)
@@ -193,5 +224,8 @@ def merge_rows(flows: Any, slots: Any, state: Any, later: Any, m: int, moved: An
             slots[at] = (h << 32) | (row + 1)
             turned = 0
         else:
-            add_row(flows, row, later, i, turned)
+            if turned:
+                turn_row(later, i)
+            add_row(flows, row, later, i)
+            add_probe(flows, row, later, i, turned, probes)
         moved[i] = row * 2 + turned

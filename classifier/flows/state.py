@@ -18,17 +18,36 @@ LOGGED = 8
 HELD_FREE = 9  # head of the free list of held fragments, -1 = none
 HELD_USED = 10  # places of the pool ever used
 HELD_FULL = 11  # fragments that found the pool full
-STATE_SIZE = 16
+PROBES = 12  # probe rows in use (row 0 is nobody's)
+PROBES_CAP = 13  # most there may be
+PROBES_FULL = 14  # packets that found no room for a probe
+ORDINARY_LEFT = 15  # how many more payloads of ordinary protocols may be handed over
+STATE_SIZE = 24
 
 CANDIDATES_CAP = BATCH
 CANDIDATES_PER_SIDE = 8
 CANDIDATES_TOTAL = 200_000
 
+ORDINARY_TOTAL = 30_000
+"""Payloads of HTTP, TLS, SSDP and WS-Discovery handed over in all: they only name what is not ours."""
+ORDINARY_PER_ENDPOINT = 16
+"""And so many per listening endpoint (by hash: `Tally.limiter`)."""
+
 KIND_SSRP = 1
 KIND_IGMP = 2
 KIND_MLD = 3
+KIND_FRAME = 5  # a Digifort frame
+KIND_TEXT = 6  # the head of an HTTP or RTSP message
+KIND_STREAM = 7  # what follows in an RTSP connection: the rest of a head, or a body
+KIND_TDS = 8
+KIND_TLS = 9
+KIND_HTTPU = 10
+KIND_SOAP = 11
 
-CANDIDATE = np.dtype([("packet", "i4"), ("kind", "i4"), ("flow", "i4")], align=True)
+SIDE_LIMITS = (8, 8, 0, 0, 8, 6, 24, 24, 4, 2, 4, 2)
+"""Payloads handed over per flow and direction, by kind; 0: no limit."""
+
+CANDIDATE = np.dtype([("packet", "i4"), ("kind", "i4"), ("flow", "i4"), ("side", "i4")], align=True)
 LOGGED_RECORD = np.dtype([("record", "i8"), ("capture", "i4"), ("flow", "i4")], align=True)
 
 FRAGMENT = np.dtype(
@@ -47,6 +66,25 @@ FRAGMENT = np.dtype(
     align=True,
 )  # fmt: skip
 """One fragmented datagram: what its later fragments need of its first."""
+
+PROBE = np.dtype(
+    [
+        ("last_ssrc", "u4"), ("last_ts", "u4"),
+        ("first_ssrc", "u4"), ("first_ts", "u4"),
+        ("last_seq", "u2"), ("first_seq", "u2"),
+        ("hits", "u2"),  # packets that may be RTP and continue the one before (RTP_ENOUGH at most)
+        ("datagrams", "u2"),  # of MPEG transport stream
+        ("reports", "u2"),  # RTCP
+        ("last_pt", "u1"), ("first_pt", "u1"),
+        ("begun", "u1"),  # 1: a packet that may be RTP was there
+    ],
+    align=True,
+)  # fmt: skip
+"""What one direction of a flow shows of media."""
+
+RTP_ENOUGH = 16
+"""After so many packets that continue their predecessor a direction is RTP and not looked at any more."""
+MAX_PROBES = 4_194_304
 
 FRAGMENT_SETS = 4096
 FRAGMENT_WAYS = 4

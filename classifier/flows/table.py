@@ -76,10 +76,13 @@ class FlowTable:
     fragments: Array
     stopped: Array
     unresolved: Array  # bool: later fragments whose first never came
-    evidence: Array  # i8 bits
+    orig_hints: Array  # u2: what its payloads began with (decode.hints.hint_bit)
+    resp_hints: Array
+    evidence: Array  # i8: what payloads prove (evidence.marks), set by evidence.proofs
     capture: Array  # i4
     first_record: Array  # i8
     row: Array  # i4: row of the tally, for the timeline
+    turned: Array  # bool: the originator is side B of that row
 
     def __len__(self) -> int:
         return len(self.proto)

@@ -52,6 +52,8 @@ class Tally:
         self.bins: Array = np.zeros(2 * BATCH, BIN)
         self.log: Array = np.zeros(room + st.HELD_POOL if keep_log else 1, st.LOGGED_RECORD)
         self.candidates: Array = np.zeros(max(room, 1), st.CANDIDATE)
+        self.limiter: Array = np.zeros(65_536, "u1")
+        self.probes: Array = np.zeros(256, st.PROBE)
         self.table: Array = np.zeros(st.FRAGMENT_SETS * st.FRAGMENT_WAYS, st.FRAGMENT)
         self.table["held"] = -1
         self.held: Array = np.zeros(256, PACKET)
@@ -61,6 +63,9 @@ class Tally:
         self.state[st.BIN_WIDTH] = bin_width_ns
         self.state[st.FLOWS_CAP] = max_flows
         self.state[st.CANDIDATES_LEFT] = st.CANDIDATES_TOTAL
+        self.state[st.ORDINARY_LEFT] = st.ORDINARY_TOTAL
+        self.state[st.PROBES] = 2
+        self.state[st.PROBES_CAP] = st.MAX_PROBES
         self.state[st.LOG_ON] = int(keep_log)
         self.state[st.HELD_FREE] = -1
 
@@ -87,6 +92,8 @@ class Tally:
             self.bins,
             self.log,
             self.candidates,
+            self.limiter,
+            self.probes,
             self.table,
             self.held,
             self.links,
@@ -109,6 +116,7 @@ class Tally:
             self.held = _grown(self.held, size)
             self.links = _grown(self.links, size)
         need = n + min(waiting + n, len(self.held))
+        self._make_probe_room(n)
         rows = self.n_flows + need
         if rows > len(self.flows):
             self.flows = _grown(self.flows, max(rows, 2 * len(self.flows)))
@@ -127,6 +135,11 @@ class Tally:
                 self.bins = _extended(self.bins, max(bins, 2 * len(self.bins)))
         if self.state[st.LOG_ON] and int(self.state[st.LOGGED]) + need > len(self.log):
             self.log = _extended(self.log, int(self.state[st.LOGGED]) + need)
+
+    def _make_probe_room(self, n: int) -> None:
+        need = min(int(self.state[st.PROBES]) + 2 * n, st.MAX_PROBES)
+        if need > len(self.probes):
+            self.probes = _grown(self.probes, min(max(need, 2 * len(self.probes)), st.MAX_PROBES))
 
     def _compact(self) -> None:
         """Join bins; while too many remain, make them ten times as wide (their sums stay exact)."""
@@ -149,8 +162,9 @@ class Tally:
         self._close_bins()
         m = later.n_flows
         self._make_room(m)
+        self._append_probes(later)
         moved = np.zeros(max(m, 1), "i8")
-        self.kernels.merge_rows(self.flows, self.slots, self.state, later.flows, m, moved)
+        self.kernels.merge_rows(self.flows, self.slots, self.probes, self.state, later.flows, m, moved)
         part = later.bins[: later.state[st.BINS]].copy()
         where = moved[part["flow"]]
         part["flow"] = where >> 1
@@ -163,8 +177,24 @@ class Tally:
         self.state[st.BINS] = count + len(part)
         self.state[st.OVERFLOW] += later.state[st.OVERFLOW]
         self.state[st.HELD_FULL] += later.state[st.HELD_FULL]
-        self.state[st.CANDIDATES_LEFT] = min(self.state[st.CANDIDATES_LEFT], later.state[st.CANDIDATES_LEFT])
+        for left in (st.CANDIDATES_LEFT, st.ORDINARY_LEFT):
+            self.state[left] = min(self.state[left], later.state[left])
         self._merge_fragments(later)
+
+    def _append_probes(self, later: Tally) -> None:
+        """Put the later part's probes behind ours; what does not fit is dropped and counted."""
+        rows = later.flows[: later.n_flows]
+        start, count = int(self.state[st.PROBES]), int(later.state[st.PROBES]) - 2
+        if start + count > st.MAX_PROBES:
+            lost = rows["probe"] >= st.MAX_PROBES - start
+            self.state[st.PROBES_FULL] += int(lost.sum())
+            rows["probe"][lost] = 0
+            count = (st.MAX_PROBES - start) // 2 * 2
+        self._make_probe_room(count)
+        self.probes[start : start + count] = later.probes[2 : 2 + count]
+        rows["probe"][rows["probe"] > 0] += start - 2
+        self.state[st.PROBES] = start + count
+        self.state[st.PROBES_FULL] += later.state[st.PROBES_FULL]
 
     def _merge_fragments(self, later: Tally) -> None:
         """Packets that wait on either side find the first fragment that the other side saw; the rest go on waiting."""

@@ -13,13 +13,13 @@ from typing import overload
 import numpy as np
 
 from classifier.decode.protocols import protocol_name
+from classifier.evidence.marks import MARKS, mark_bit
+from classifier.evidence.proofs import Proof, Proofs
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, address_text, address_words, is_group
-from classifier.matching.content import ContentRule, ContentVeto
 from classifier.matching.labels import (
     ALONE,
     COMPANION,
     CONTENT,
-    CONTRADICTED,
     GROUP,
     LEARNED,
     NONE,
@@ -47,10 +47,9 @@ class Candidates(Sequence[tuple[str, int, str]]):
     are the same as columns; a reason's sentence is made when an entry is looked at.
     """
 
-    def __init__(self, labels: Labels, vetoes: tuple[ContentVeto, ...]) -> None:
+    def __init__(self, labels: Labels) -> None:
         self.component, self.flow, self.reason = labels.finished_candidates()
         self._labels = labels
-        self._vetoes = vetoes
         self._shared: dict[tuple[int, int], str] = {}
 
     def __len__(self) -> int:
@@ -67,8 +66,8 @@ class Candidates(Sequence[tuple[str, int, str]]):
         reason = int(self.reason[index])
         sentence = self._shared.get((component, reason))
         if sentence is None:
-            sentence = candidate_reason(self._labels, component, flow, reason, self._vetoes)
-            if reason in (UNSUPPORTED, CONTRADICTED):  # the only ones that name no host and no port
+            sentence = candidate_reason(self._labels, component, flow, reason)
+            if reason == UNSUPPORTED:  # the only one that names no host, no port and no content
                 self._shared[component, reason] = sentence
         return self._labels.components[component], flow, sentence
 
@@ -92,18 +91,17 @@ class Attribution:
         self,
         labels: Labels,
         link_component: Array,
-        learned: tuple[Learned, ...],
-        content_rules: tuple[ContentRule, ...],
-        content_vetoes: tuple[ContentVeto, ...],
+        learned: Sequence[Learned],
+        proofs: Proofs,
     ) -> None:
         self.components: tuple[str, ...] = tuple(labels.components)
         self.component: Array = labels.component
         self.grade: Array = labels.grade
         self.link_component: Array = link_component
-        self.candidates = Candidates(labels, content_vetoes)
+        self.candidates = Candidates(labels)
+        self.learned: tuple[Learned, ...] = tuple(learned)
         self._labels = labels
-        self._learned = learned
-        self._content_rules = content_rules
+        self._proofs = proofs
         del labels.reserved, labels.to_group, labels.failed  # only needed while deciding
 
     @property
@@ -146,11 +144,11 @@ class Attribution:
         for side in (0, 1):
             rows = np.flatnonzero(np.isin(labels.how, (ALONE, LEARNED)) & (labels.end == side))
             other[rows] = labels.keys(rows, side)
-        rows = np.flatnonzero(labels.how == CONTENT)
-        other[rows] = flows.evidence[rows].astype("u8")
-        kinds, one = np.unique(small, return_inverse=True)
-        _, two = np.unique(other, return_inverse=True)
-        _, first, group = np.unique(two * len(kinds) + one, return_index=True, return_inverse=True)
+        group = np.unique(small, return_inverse=True)[1]
+        for more in (other, flows.evidence):
+            kinds, rank = np.unique(more, return_inverse=True)
+            group = np.unique(group * len(kinds) + rank, return_inverse=True)[1]
+        _, first = np.unique(group, return_index=True)
         lists = [self.evidence(flow) for flow in first.tolist()]
         return [lists[number] for number in group.tolist()]
 
@@ -161,6 +159,10 @@ class Attribution:
     # --- evidence ---------------------------------------------------------------------------------------------
 
     def _evidence(self, flow: int) -> Evidence:
+        return self._of_place(flow) + self._of_content(flow)
+
+    def _of_place(self, flow: int) -> Evidence:
+        """Evidence of ports, addresses and hosts."""
         labels, flows = self._labels, self._labels.flows
         how, number, end = int(labels.how[flow]), int(labels.component[flow]), int(labels.end[flow])
         if how == SERVICE:
@@ -169,7 +171,7 @@ class Attribution:
             name = protocol_name(int(flows.proto[flow]))
             return [(f"protocol:{name}", f"The IP protocol is {name}.")]
         if how == CONTENT:
-            return self._of_content(flow)
+            return []
         if how == LEARNED:
             return self._of_learned(flow, end)
         if how in (ALONE, STREAM, COMPANION, SUPPORTED, GROUP):
@@ -200,12 +202,15 @@ class Attribution:
         ]
 
     def _of_content(self, flow: int) -> Evidence:
-        component = self.components[int(self.component[flow])]
+        """What the payload shows, whether or not the label rests on it; what a record proved names the record."""
         bits = int(self._labels.flows.evidence[flow])
+        if not bits:
+            return []
+        known = {proof.code: proof for proof in reversed(self._proofs.of(flow))}
         return [
-            (rule.code, rule.sentence)
-            for rule in self._content_rules
-            if rule.component == component and bits & rule.mask == rule.mask
+            (f"content:{mark.code}", mark.sentence + _record(known.get(mark.code)))
+            for mark in MARKS
+            if bits & mark_bit(mark.code)
         ]
 
     def _of_learned(self, flow: int, end: int) -> Evidence:
@@ -224,7 +229,7 @@ class Attribution:
     def _endpoints(self) -> dict[tuple[str, int, str], Learned]:
         """Learned endpoints by transport, port and address as `address_text` writes it; the first of each."""
         endpoints: dict[tuple[str, int, str], Learned] = {}
-        for item in self._learned:
+        for item in self.learned:
             try:
                 version, words = address_words(item.address)
             except ValueError:
@@ -303,3 +308,10 @@ class Attribution:
             text = "refused" if state == "refused" else "not answered"
             return [(f"tcp:{state}", f"The connection was {text}, so it shows no service.")]
         return []
+
+
+def _record(proof: Proof | None) -> str:
+    if proof is None:
+        return ""
+    detail = f" ({ascii(proof.detail)[1:-1]})" if proof.detail else ""
+    return f"{detail} Record {proof.record}."

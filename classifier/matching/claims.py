@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from classifier.flows.table import DIRECTION_BASES
+from classifier.matching.content import bits_of
 from classifier.matching.hosts import endpoint_keys, member
 from classifier.matching.labels import CONTRADICTED, Claim, Labels
 from classifier.matching.model import TRANSPORTS, Array, Signature
@@ -95,13 +96,17 @@ def _udp_claims(labels: Labels, claims: Claims, number: int, signature: Signatur
     orig_port, resp_port = flows.orig_port[rows], flows.resp_port[rows]
     named = _named_ports(labels, signature)
     excluded = signature.excluded_ports().mask()
-    in_resp, in_orig = mask[resp_port] & ~named[orig_port], mask[orig_port] & ~named[resp_port]
-    fit_resp, fit_orig = in_resp & ~excluded[resp_port], in_orig & ~excluded[orig_port]
+    # content that is expected here outweighs what another service's port says
+    expected = (flows.evidence[rows] & bits_of(signature.content)) != 0
+    in_resp = mask[resp_port] & (~named[orig_port] | expected)
+    in_orig = mask[orig_port] & (~named[resp_port] | expected)
+    fit_resp = in_resp & (~excluded[resp_port] | expected)
+    fit_orig = in_orig & (~excluded[orig_port] | expected)
     if signature.match == "receiver":
         to_resp, to_orig = flows.orig_payload[rows], flows.resp_payload[rows]
         gets_resp = (flows.orig_packets[rows] > 0) & (to_resp >= to_orig)
         gets_orig = (flows.resp_packets[rows] > 0) & (to_orig >= to_resp)
-        _keep(claims.excluded, number, rows[in_resp & excluded[resp_port] & gets_resp], 0)
+        _keep(claims.excluded, number, rows[in_resp & ~fit_resp & gets_resp], 0)
         _keep(claims.companions, number, rows[fit_resp & (resp_port % 2 == 1)], 0)
         _keep(claims.companions, number, rows[fit_orig & (orig_port % 2 == 1)], 1)
         fit_resp, fit_orig = fit_resp & gets_resp, fit_orig & gets_orig

@@ -13,7 +13,7 @@ import numpy as np
 from classifier.flows.table import address_words
 from classifier.matching.hosts import endpoint_keys, member
 from classifier.matching.labels import CONTENT_ONLY, FAILED, LEARNED, SERVICE, UNSUPPORTED, Claim, Labels
-from classifier.matching.model import CONFIRMED, TRANSPORTS, Array, Learned
+from classifier.matching.model import CONFIRMED, TRANSPORTS, Array, Learned, Signature
 
 
 class LearnedClaims:
@@ -62,7 +62,7 @@ class LearnedClaims:
                 labels.own(rows, claim.number, CONFIRMED, LEARNED, end=claim.end)
                 continue
             found = np.full(len(rows), -1, "i4")
-            if signature.match == "learned" and signature.support:
+            if needs_support(signature):
                 sub = Claim(claim.number, rows, claim.end)
                 found = labels.roles.supported(signature.support, *labels.end_keys(sub))
                 rows, found = rows[found >= 0], found[found >= 0]
@@ -89,6 +89,14 @@ class LearnedClaims:
             if signature.support:
                 rows = rows[labels.roles.supported(signature.support, *labels.end_keys(claim)) >= 0]
             labels.candidate(rows, claim.number, FAILED)
+
+
+def needs_support(signature: Signature) -> bool:
+    """Whether a learned endpoint is the component's only beside a host that supports it.
+
+    Content that proves a component names its endpoints for good; a SQL port or a media port may be anybody's.
+    """
+    return bool(signature.support) and signature.match in ("learned", "receiver")
 
 
 def otherwise_candidates(labels: Labels) -> None:

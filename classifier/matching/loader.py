@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.errors import SignatureError
+from classifier.evidence.marks import CODES
 from classifier.matching.checking import check_schema, closest, place, shown
 from classifier.matching.model import (
     Exclusion,
@@ -180,8 +181,9 @@ class _Builder:
             if key not in entry.fields:
                 raise entry.fail(key, "a value", f"no such key{closest(name, known)}")
         tcp, udp = tuple(entry.get("tcp", ())), tuple(entry.get("udp", ()))
-        if not tcp and not udp:
-            raise entry.fail("tcp", "at least one port in tcp or udp", "none")
+        content = self._marks(entry, "content")
+        if not tcp and not udp and not content:
+            raise entry.fail("tcp", "at least one port in tcp or udp, or a mark in content", "none")
         return Service(
             id=name,
             label=entry.get("label"),
@@ -191,6 +193,8 @@ class _Builder:
             iana=entry.get("iana", ""),
             needs_role=entry.get("needs_role", False),
             role=entry.get("role", ""),
+            content=content,
+            content_first=entry.get("content_first", False),
             notes=entry.get("notes", ""),
             origin=entry.origin,
         )
@@ -250,7 +254,9 @@ class _Builder:
             other_services=self._known_services(entry, "other_services", entry.get("other_services", [])),
             otherwise="".join(self._known_services(entry, "otherwise", [entry.get("otherwise", "")])),
             max_grade=entry.get("max_grade", "confirmed"),
-            content=tuple(entry.get("content", ())),
+            content=self._marks(entry, "content"),
+            content_alone=self._marks(entry, "content_alone"),
+            contradicted_by=self._marks(entry, "contradicted_by"),
             excludes=self._excludes(entry),
             support=support,
             sources=tuple(Source(**source) for source in self._cited(entry, "sources")),
@@ -304,13 +310,19 @@ class _Builder:
                 raise entry.fail(key, f"the id of a service{closest(name, self.services)}", shown(name))
         return tuple(names)
 
+    @staticmethod
+    def _marks(entry: _Entry, key: str) -> tuple[str, ...]:
+        for number, code in enumerate(entry.get(key, ())):
+            if code not in CODES:
+                raise entry.fail(f"{key}[{number + 1}]", f"the code of a mark{closest(code, CODES)}", shown(code))
+        return tuple(entry.get(key, ()))
+
     def _excludes(self, entry: _Entry) -> tuple[Exclusion, ...]:
         return tuple(
             Exclusion(
                 item["reason"],
                 self._ports(entry, f"excludes[{number + 1}].ports", item.get("ports", [])),
                 item.get("transport", ""),
-                item.get("payload", ""),
             )
             for number, item in enumerate(entry.get("excludes", ()))
         )

@@ -102,7 +102,6 @@ class Exclusion:
     reason: str
     ports: PortSet = field(default_factory=lambda: PortSet(()))
     transport: str = ""
-    payload: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +148,8 @@ class Signature:
     otherwise: str = ""
     max_grade: str = "confirmed"
     content: tuple[str, ...] = ()
+    content_alone: tuple[str, ...] = ()
+    contradicted_by: tuple[str, ...] = ()
     excludes: tuple[Exclusion, ...] = ()
     support: tuple[Support, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -200,6 +201,8 @@ class Service:
     iana: str = ""
     needs_role: bool = False
     role: str = ""
+    content: tuple[str, ...] = ()
+    content_first: bool = False
     notes: str = ""
     origin: str = ""
 

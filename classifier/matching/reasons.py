@@ -6,14 +6,11 @@ In: labels and one flow. Out: one plain sentence. Next: `--explain`, the report.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from classifier.evidence.marks import marks_of
 from classifier.flows.table import TCP_STATES, address_text
 from classifier.matching.labels import REASONS, Labels
 from classifier.matching.model import Signature
-
-if TYPE_CHECKING:
-    from classifier.matching.content import ContentVeto
 
 _DIRECTIONS = {
     "syn": "{host} is the listening side: the other side sent the SYN.",
@@ -63,7 +60,7 @@ def needed(labels: Labels, signature: Signature) -> str:
     return f"other traffic in the capture shows that {joined(texts)}"
 
 
-def candidate_reason(labels: Labels, component: int, flow: int, reason: int, vetoes: Sequence[ContentVeto] = ()) -> str:
+def candidate_reason(labels: Labels, component: int, flow: int, reason: int) -> str:
     """Why a component is only a candidate for a flow."""
     flows, name = labels.flows, labels.components[component]
     signature = labels.signatures.signatures[component]
@@ -101,5 +98,5 @@ def candidate_reason(labels: Labels, component: int, flow: int, reason: int, vet
                 f"The hosts fit {name}, but {transport}/{port} of {listener} counts only with content that proves it."
             )
         case _:
-            veto = next((item for item in vetoes if item.component == name), None)
-            return veto.sentence if veto else "The payload speaks against it."
+            against = marks_of(int(flows.evidence[flow]) & labels.vetoes.get(component, 0))
+            return " ".join(mark.sentence for mark in against[:2])

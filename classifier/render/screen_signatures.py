@@ -70,7 +70,7 @@ def signature(item: Signature, signatures: SignatureSet) -> str:
         holds = " or ".join(hold.text() for hold in support.holds)
         lines += _fact("needs", f"the {support.end} to be {holds} elsewhere in the capture")
     for exclusion in item.excludes:
-        what = " ".join(filter(None, (exclusion.transport, exclusion.ports.text(), exclusion.payload)))
+        what = " ".join(filter(None, (exclusion.transport, exclusion.ports.text())))
         lines += _fact("excludes", f"{what}: {exclusion.reason}" if what else exclusion.reason)
     for source in item.sources:
         lines += _fact("source", _source(source, item, signatures))

@@ -1,0 +1,291 @@
+"""The sniffer: what each packet's payload begins with.
+
+In: PACKET rows and the buffer their payloads lie in. Out: `hint` (decode.hints) in each row; for what may be RTP also
+its header, in fields that a UDP packet does not use (`seq` the SSRC, `ack` the timestamp, `window` the sequence number,
+`tcp_flags` marker bit and payload type). Next: the flow table.
+
+Only what a few bytes can tell, for every packet at the same small cost; nothing here trusts a length of the payload.
+Layouts: RFC 9112 and 2326 (first lines), RFC 8446 section 5.1, MS-TDS 2.2.3.1 and 2.2.6.5, RFC 3550 sections 5.1 and
+6.4, ISO 13818-1 (sync bytes), RFC 8489 section 5, RFC 9000 section 17.2; Digifort frames: nmap's service probes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from classifier.decode.fields import be16, be24, be32
+from classifier.decode.hints import (
+    DIGIFORT,
+    FOREIGN,
+    HTTP_REPLY,
+    HTTP_REQUEST,
+    HTTPU,
+    MPEGTS,
+    NO_HINT,
+    QUIC,
+    RTCP,
+    RTP,
+    RTSP_REPLY,
+    RTSP_REQUEST,
+    SOAP,
+    STUN,
+    TDS_REPLY,
+    TDS_REQUEST,
+    TLS,
+    WANTED,
+)
+from classifier.jit import i64, inlined, kernel
+
+_TCP = 6
+_UDP = 17
+_DIGIFORT_MAGIC = 0xD151F027
+_LONGEST_FRAME = 1 << 24
+_FIRST_LINE = 1024
+_STUN_COOKIE = 0x2112A442
+_LONGEST_RECORD = 16_384 + 2_048  # TLSCiphertext.length, RFC 5246 section 6.2.3
+_TS_PACKET = 188
+
+
+def _word(text: str) -> int:
+    return int.from_bytes(text.encode("ascii"), "big")
+
+
+_HTTP = _word("HTTP")
+_RTSP = _word("RTSP")
+_OPTI = _word("OPTI")
+_GET_ = _word("GET_")
+_SET_ = _word("SET_")
+_GET = _word("GET ")
+_POST = _word("POST")
+_HEAD = _word("HEAD")
+_PUT = _word("PUT ")
+_DELE = _word("DELE")
+_CONN = _word("CONN")
+_PATC = _word("PATC")
+_DESC = _word("DESC")
+_SETU = _word("SETU")
+_PLAY = _word("PLAY")
+_PAUS = _word("PAUS")
+_TEAR = _word("TEAR")
+_ANNO = _word("ANNO")
+_RECO = _word("RECO")
+_REDI = _word("REDI")
+_UNAUTHORIZED = 0x343031  # "401"
+_INTE = _word("inte")
+_RFAC = _word("rfac")
+_SSH = _word("SSH-")
+_SMTP = _word("220 ")
+_SMTP_LINES = _word("220-")
+_POP = _word("+OK ")
+_IMAP = _word("* OK")
+_BJNP = _word("BJNP")
+_MFNP = _word("MFNP")
+_RFB = _word("RFB ")
+_SMB1 = 0xFF534D42
+_SMB2 = 0xFE534D42
+_MSEARCH = _word("M-SE")
+_NOTIFY = _word("NOTI")
+_XML = _word("<?xm")
+
+
+@kernel
+def sniff_batch(buffer: Any, packets: Any, n: int) -> None:
+    """Set `hint` of `packets[0:n]`, whose payloads lie in `buffer`."""
+    for i in range(n):
+        row = packets[i]
+        row["hint"] = NO_HINT
+        have = i64(row["payload_captured"])
+        if have < 4 or row["frag_offset"] != 0:
+            continue
+        proto = i64(row["proto"])
+        if proto == _UDP:
+            row["hint"] = sniff_udp(buffer, i64(row["payload_at"]), have, i64(row["payload"]), row)
+        elif proto == _TCP:
+            row["hint"] = sniff_tcp(buffer, i64(row["payload_at"]), have, i64(row["payload"]))
+
+
+@inlined
+def sniff_udp(buffer: Any, at: int, have: int, size: int, row: Any) -> int:
+    """The hint of a UDP payload at `at`: `have` bytes captured of `size`."""
+    first = i64(buffer[at])
+    top = first & 0xC0
+    if top == 0x80:
+        return sniff_media(buffer, at, have, size, row)
+    if top == 0xC0:
+        return QUIC if have >= 7 and is_quic(buffer, at, have) else NO_HINT
+    word = be32(buffer, at)
+    if first == 0x47:
+        return MPEGTS if is_mpegts(buffer, at, have, size) else NO_HINT
+    if top == 0 and have >= 20 and be32(buffer, at + 4) == _STUN_COOKIE:
+        return STUN if word & 0x3 == 0 and (word & 0xFFFF) + 20 <= size else NO_HINT
+    if word in (_MSEARCH, _NOTIFY, _HTTP):
+        return HTTPU
+    if first == 0x3C:
+        return SOAP if word == _XML or is_envelope(buffer, at, have) else NO_HINT
+    if 20 <= first <= 25 and (word >> 8) & 0xFFFF in (0xFEFF, 0xFEFD):
+        return TLS
+    if word in (_BJNP, _MFNP):
+        return FOREIGN
+    return NO_HINT
+
+
+@inlined
+def sniff_tcp(buffer: Any, at: int, have: int, size: int) -> int:
+    """The hint of a TCP payload at `at`: `have` bytes captured of `size`."""
+    first = i64(buffer[at])
+    if 0x41 <= first <= 0x5A:
+        return sniff_text(buffer, at, have)
+    word = be32(buffer, at)
+    if word == _DIGIFORT_MAGIC:
+        return DIGIFORT if have < 8 or be32(buffer, at + 4) <= _LONGEST_FRAME else NO_HINT
+    if 20 <= first <= 23:
+        if (word >> 8) & 0xFFFF in (0x0300, 0x0301, 0x0302, 0x0303, 0x0304) and have >= 5:
+            length = be16(buffer, at + 3)
+            if length == 0 or length > _LONGEST_RECORD:
+                return NO_HINT
+            return TLS | WANTED if first == 22 and have > 5 and i64(buffer[at + 5]) == 1 else TLS
+        return NO_HINT
+    if first == 0x12:
+        return TDS_REQUEST if is_prelogin(buffer, at, have, size) else NO_HINT
+    if first == 0x04:
+        return TDS_REPLY if is_prelogin(buffer, at, have, size) else NO_HINT
+    if word in (_SMTP, _SMTP_LINES, _POP, _IMAP):
+        return FOREIGN
+    if first == 0 and have >= 8:
+        smb = be32(buffer, at + 4)  # behind the length of a NetBIOS session message
+        return FOREIGN if smb in (_SMB1, _SMB2) else NO_HINT
+    return NO_HINT
+
+
+@kernel
+def sniff_text(buffer: Any, at: int, have: int) -> int:
+    """The hint of a payload that begins with a capital letter."""
+    word = be32(buffer, at)
+    if word == _HTTP:
+        if have < 12:
+            return HTTP_REPLY if have < 5 or i64(buffer[at + 4]) == 0x2F else NO_HINT
+        if i64(buffer[at + 4]) != 0x2F:
+            return NO_HINT
+        return HTTP_REPLY | WANTED if be24(buffer, at + 9) == _UNAUTHORIZED else HTTP_REPLY
+    if word == _RTSP:
+        return RTSP_REPLY | WANTED if have < 5 or i64(buffer[at + 4]) == 0x2F else NO_HINT
+    if word in (_DESC, _SETU, _PLAY, _PAUS, _TEAR, _ANNO, _RECO, _REDI, _GET_, _SET_):
+        return RTSP_REQUEST | WANTED if names_protocol(buffer, at, have, _RTSP) else NO_HINT
+    if word in (_GET, _POST, _HEAD, _PUT, _DELE, _CONN, _PATC):
+        if names_protocol(buffer, at, have, _HTTP):
+            return HTTP_REQUEST | WANTED if asks_interface(buffer, at, have) else HTTP_REQUEST
+        return RTSP_REQUEST | WANTED if names_protocol(buffer, at, have, _RTSP) else NO_HINT
+    if word == _OPTI:
+        if names_protocol(buffer, at, have, _HTTP) and not names_protocol(buffer, at, have, _RTSP):
+            return HTTP_REQUEST
+        return RTSP_REQUEST | WANTED if names_protocol(buffer, at, have, _RTSP) else NO_HINT
+    if word in (_SSH, _RFB, _BJNP, _MFNP):
+        return FOREIGN
+    return NO_HINT
+
+
+@kernel
+def asks_interface(buffer: Any, at: int, have: int) -> bool:
+    """Whether an HTTP request asks for `/Interface/...`, in either case: the Digifort HTTP API."""
+    for k in range(3, min(have, 8)):
+        if i64(buffer[at + k]) == 0x20:
+            path = at + k + 1
+            if at + have - path < 11 or i64(buffer[path]) != 0x2F:
+                return False
+            low = be32(buffer, path + 1) | 0x20202020
+            more = be32(buffer, path + 5) | 0x20202020
+            return low == _INTE and more == _RFAC
+    return False
+
+
+@kernel
+def names_protocol(buffer: Any, at: int, have: int, protocol: int) -> bool:
+    """Whether the first line ends with ` HTTP/1.x` or ` RTSP/1.0`; a line that is cut or very long may."""
+    end = min(have, _FIRST_LINE)
+    for k in range(end):
+        byte = i64(buffer[at + k])
+        if byte == 13 or byte == 10:
+            return k >= 13 and be32(buffer, at + k - 8) == protocol and i64(buffer[at + k - 4]) == 0x2F
+        if byte < 32 and byte != 9:
+            return False
+    return True
+
+
+@kernel
+def is_prelogin(buffer: Any, at: int, have: int, size: int) -> bool:
+    """A TDS message of type 18 or 4 whose option list begins with VERSION and ends where the data begin."""
+    if have < 14 or i64(buffer[at + 1]) > 1 or i64(buffer[at + 7]) != 0:
+        return False
+    length = be16(buffer, at + 2)
+    if length > size or length < 8 + 6 + 6 or i64(buffer[at + 8]) != 0 or be16(buffer, at + 11) != 6:
+        return False
+    options = be16(buffer, at + 9)  # where VERSION's data begin: right behind the list
+    if options < 6 or options % 5 != 1 or 8 + options + 6 > length:
+        return False
+    return have < 8 + options or i64(buffer[at + 7 + options]) == 0xFF
+
+
+@kernel
+def sniff_media(buffer: Any, at: int, have: int, size: int, row: Any) -> int:
+    """RTP or RTCP of version 2; what may be RTP leaves its header in the row."""
+    if have < 8:
+        return NO_HINT
+    first, second = i64(buffer[at]), i64(buffer[at + 1])
+    if 192 <= second <= 213:
+        if second not in (200, 201) or first & 0x20 != 0:
+            return NO_HINT
+        step = 4 * (be16(buffer, at + 2) + 1)
+        total = step
+        while total < size and total + 4 <= have:
+            if i64(buffer[at + total]) & 0xC0 != 0x80:
+                return NO_HINT
+            total += 4 * (be16(buffer, at + total + 2) + 1)
+        return RTCP if total == size or (total > have and total <= size) else NO_HINT
+    kind = second & 0x7F
+    if have < 12 or (kind > 34 and kind < 96):
+        return NO_HINT
+    head = 12 + 4 * (first & 0x0F)
+    if first & 0x10 != 0:
+        if head + 4 <= have:
+            head += 4 + 4 * be16(buffer, at + head + 2)
+        else:
+            head += 4
+    if head > size:
+        return NO_HINT
+    row["seq"] = be32(buffer, at + 8)
+    row["ack"] = be32(buffer, at + 4)
+    row["window"] = be16(buffer, at + 2)
+    row["tcp_flags"] = second
+    return RTP
+
+
+@kernel
+def is_mpegts(buffer: Any, at: int, have: int, size: int) -> bool:
+    """Whole transport stream packets: a sync byte every 188 bytes."""
+    if size < _TS_PACKET or size % _TS_PACKET != 0:
+        return False
+    for k in range(0, have, _TS_PACKET):
+        if i64(buffer[at + k]) != 0x47:
+            return False
+    return True
+
+
+@kernel
+def is_quic(buffer: Any, at: int, have: int) -> bool:
+    """A long header of version 1 or 2 or a version negotiation, with connection ids of at most 20 bytes."""
+    version = be32(buffer, at + 1)
+    if version not in (0, 1, 0x6B3343CF):
+        return False
+    target = i64(buffer[at + 5])
+    if target > 20 or have < 7 + target:
+        return False
+    return i64(buffer[at + 6 + target]) <= 20 and target + i64(buffer[at + 6 + target]) > 0
+
+
+@kernel
+def is_envelope(buffer: Any, at: int, have: int) -> bool:
+    """`<PREFIX:Envelope` or `<Envelope`, a SOAP message without an XML declaration."""
+    for k in range(1, min(have - 8, 24)):
+        if i64(buffer[at + k]) == 0x45:  # "E"
+            return be32(buffer, at + k) == 0x456E7665 and be32(buffer, at + k + 4) == 0x6C6F7065
+    return False

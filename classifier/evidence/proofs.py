@@ -1,0 +1,113 @@
+"""Proofs: from what a pass saw in payloads to marks on flows.
+
+In: finished flows with their hints, PROBE rows, and what the parsers found (`collect`). Out: `FlowTable.evidence` and
+`Proofs`, which record showed what. Next: `classifier.matching`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.decode import hints
+from classifier.evidence.marks import CODES, MARKS, mark_bit
+from classifier.flows.state import RTP_ENOUGH
+from classifier.flows.table import FlowTable
+
+Array = npt.NDArray[Any]
+
+RTP_RUN = 4
+"""Packets that continue their predecessor until a direction is RTP: five in a row (ours; RFC 3550 asks for two)."""
+RTP_SHARE = 4
+"""... and at least one in so many of the direction's packets, unless there are RTP_ENOUGH."""
+TS_DATAGRAMS = 3
+"""MPEG transport stream datagrams until a direction is one (ours)."""
+
+_BY_HINT = (
+    ("http", (hints.HTTP_REQUEST,), (hints.HTTP_REPLY,)),
+    ("rtsp", (hints.RTSP_REQUEST,), (hints.RTSP_REPLY,)),
+    ("tls", (hints.TLS,), (hints.TLS,)),
+    ("ssdp", (hints.HTTPU,), (hints.HTTPU,)),
+    ("stun", (hints.STUN,), (hints.STUN,)),
+    ("quic", (hints.QUIC,), (hints.QUIC,)),
+    ("foreign", (hints.FOREIGN,), (hints.FOREIGN,)),
+)
+"""Marks that the first bytes give: (code, hints of the originator, hints of the responder)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A record whose payload shows something. `side`: 0 the flow's side A said it, 1 side B (tally rows)."""
+
+    code: str  # of a mark
+    row: int  # of the tally
+    side: int
+    ts_ns: int
+    capture: int
+    record: int  # from 1
+    detail: str = ""  # a name, a version: text of the payload, not escaped
+
+
+class Proofs:
+    """Which records proved what, by flow."""
+
+    def __init__(self, by_flow: Mapping[int, Sequence[Proof]]) -> None:
+        self._by_flow = by_flow
+
+    def of(self, flow: int) -> Sequence[Proof]:
+        """The proofs of a flow, in reading order."""
+        return self._by_flow.get(flow, ())
+
+
+NO_PROOFS = Proofs({})
+
+
+def judge(flows: FlowTable, rows: Array, probes: Array, found: Sequence[Proof]) -> Proofs:
+    """Set `flows.evidence`; `rows` and `probes` are the tally's."""
+    orig_hints, resp_hints = flows.orig_hints.astype("i8"), flows.resp_hints.astype("i8")
+    for code, by_orig, by_resp in _BY_HINT:
+        orig_bits = sum(hints.hint_bit(item) for item in by_orig)
+        resp_bits = sum(hints.hint_bit(item) for item in by_resp)
+        hit = ((orig_hints & orig_bits) | (resp_hints & resp_bits)) != 0
+        flows.evidence[hit] |= mark_bit(code)
+    _media(flows, rows, probes)
+    return _from_parsers(flows, found)
+
+
+def _media(flows: FlowTable, rows: Array, probes: Array) -> None:
+    probe = rows["probe"][flows.row]
+    here = np.flatnonzero(probe)
+    for side, packets in ((0, "a_packets"), (1, "b_packets")):
+        seen = probes[probe[here] + side]
+        hits = seen["hits"].astype("i8")
+        most = rows[packets][flows.row[here]] <= RTP_SHARE * hits
+        for code, shown in (
+            ("rtp", (hits >= RTP_ENOUGH) | ((hits >= RTP_RUN) & most)),
+            ("rtcp", seen["reports"] > 0),
+            ("mpegts", seen["datagrams"] >= TS_DATAGRAMS),
+        ):
+            flows.evidence[here[shown]] |= mark_bit(code)
+
+
+def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:
+    """Marks of parsed payloads, where the side that has to say it said it."""
+    if not found:
+        return NO_PROOFS
+    flow_of = np.full(int(flows.row.max(initial=-1)) + 1, -1, "i4")
+    flow_of[flows.row] = np.arange(len(flows))
+    by_flow: dict[int, list[Proof]] = {}
+    for proof in found:
+        flow = int(flow_of[proof.row]) if proof.row < len(flow_of) else -1
+        if flow < 0:
+            continue
+        mark = MARKS[CODES[proof.code]]
+        by_originator = (proof.side == 1) == bool(flows.turned[flow])
+        if mark.said_by and by_originator != (mark.said_by == "orig"):
+            continue
+        flows.evidence[flow] |= mark_bit(proof.code)
+        by_flow.setdefault(flow, []).append(proof)
+    return Proofs(by_flow)
