@@ -34,16 +34,13 @@ FRAME = bytes.fromhex("020000000001020000000002080045000020000100004011000001020
     ("name", "filler", "size"), [("gzip", 0xFF, 64), ("gzip", 0, 128), ("zstd", 0, 128), ("lz4", 0, 128)]
 )
 def test_a_decompression_bomb_is_bounded(name: str, filler: int, size: int, tmp_path: Path) -> None:
-    """0xFF: no record anywhere, all of it is searched. Zeros are to pcap empty records of 1970, as Wireshark has it."""
+    """No record anywhere, all of it is searched; zeros are no empty records of 1970."""
     member = COMPRESSORS[name](bytes([filler]) * (16 * MIB))
     path = tmp_path / "bomb"
     path.write_bytes(COMPRESSORS[name](simple_pcap(5)) + member * (size // 16))
     assert path.stat().st_size < MIB
     result = measured(path)
-    if filler:
-        assert (result["packets"], result["problems"]) == (5, ["damaged"])
-    else:
-        assert result["packets"] == 5 + size * MIB // 16
+    assert (result["packets"], result["problems"]) == (5, ["damaged"])
     assert result["grown"] < 60 * MIB
     assert result["seconds"] < seconds_allowed(30)
 
