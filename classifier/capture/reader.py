@@ -182,7 +182,7 @@ class CaptureReader:
         walker, source = self._walker, self._source
         begin = source.offset + source.start
         what = walker.damage()
-        zeros = not source.buffer[source.start : source.start + ZEROS].any()
+        began = zeros = not source.buffer[source.start : source.start + ZEROS].any()
         walker.anchor()
         source.start += 1
         ended = found = False
@@ -198,7 +198,7 @@ class CaptureReader:
         if zeros:  # what a machine or a disk leaves that stopped while capturing
             what = "zeros instead of records" if found else "nothing but zeros up to the end"
         elif not found:
-            what += ", and no record was found after it"
+            what = f"{'zeros instead of a record' if began else what}, and no record was found after it"
         self._skipped(begin, what)
         return found
 
