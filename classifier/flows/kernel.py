@@ -24,21 +24,23 @@ from classifier.columns import (
     TCP_SYN,
 )
 from classifier.flows.fragments import forget_oldest, free_held, hold_packet, lookup_first, remember_first
+from classifier.flows.hashing import flow_hash, row_hash, share_row, shared_slot
 from classifier.flows.state import (
     BIN_WIDTH,
     BINS,
     CANDIDATES,
-    CANDIDATES_CAP,
     CANDIDATES_LEFT,
     CANDIDATES_PER_SIDE,
     FLOWS,
     FLOWS_CAP,
+    JOINED,
     KIND_IGMP,
     KIND_MLD,
     KIND_SSRP,
     LOG_ON,
     LOGGED,
     OVERFLOW,
+    PAYLOADS_UNSEEN,
 )
 from classifier.jit import MASK32, i64, inlined, kernel
 
@@ -47,26 +49,6 @@ _UDP = 17
 _IGMP = 2
 _ICMPV6 = 58
 _SSRP_PORT = 1434
-
-
-@inlined
-def mix(value: int, word: int) -> int:
-    """One round of a 32-bit multiplicative hash."""
-    value = ((value ^ word) * 0x2C1B3C6D) & MASK32
-    return value ^ (value >> 15)
-
-
-@inlined
-def flow_hash(packets: Any, i: int) -> int:
-    """31-bit hash of a packet's five-tuple, the same for both directions."""
-    p = packets[i]
-    source = mix(mix(0x9E3779B1, i64(p["src_port"])), i64(p["src3"]))
-    target = mix(mix(0x9E3779B1, i64(p["dst_port"])), i64(p["dst3"]))
-    if p["version"] == 6:
-        source = mix(mix(mix(source, i64(p["src2"])), i64(p["src1"])), i64(p["src0"]))
-        target = mix(mix(mix(target, i64(p["dst2"])), i64(p["dst1"])), i64(p["dst0"]))
-    both = (source + target) & MASK32
-    return mix(mix(both, 0x5BD1E995), i64(p["proto"]) + 1) & 0x7FFFFFFF
 
 
 @inlined
@@ -160,7 +142,8 @@ def start_flow(flows: Any, row: int, packets: Any, i: int, previous: int) -> Non
 def find_flow(flows: Any, slots: Any, state: Any, packets: Any, i: int, h: int) -> int:
     """Row and side of a packet's flow, as `row * 2 + side`; makes the row when there is none. `h` is its hash.
 
-    Beyond the cap on rows, packets of new flows share one row per protocol (the cap is reported).
+    Beyond the cap on rows, packets of new flows share rows (`shared_row`), and a new connection is added to the
+    earlier one of its five-tuple; the report says so.
     """
     mask = len(slots) - 1
     at = h & mask
@@ -181,22 +164,11 @@ def find_flow(flows: Any, slots: Any, state: Any, packets: Any, i: int, h: int) 
                 return row * 2 + side
         at = (at + 1) & mask
     if i64(state[FLOWS]) >= i64(state[FLOWS_CAP]):
-        p = packets[i]
         if previous >= 0:
+            state[JOINED] += 1
             return previous * 2 + flow_side(flows, previous, packets, i)
-        if not is_overflow_key(packets, i):
-            state[OVERFLOW] += 1
-            p["src0"] = 0
-            p["src1"] = 0
-            p["src2"] = 0
-            p["src3"] = 0
-            p["dst0"] = 0
-            p["dst1"] = 0
-            p["dst2"] = 0
-            p["dst3"] = 0
-            p["src_port"] = 0
-            p["dst_port"] = 0
-            return -1  # look again, under the shared key
+        if packets[i]["proto"] < LINK_PROTO:
+            return shared_row(flows, slots, state, packets, i) * 2
     row = i64(state[FLOWS])
     state[FLOWS] = row + 1
     start_flow(flows, row, packets, i, previous)
@@ -205,21 +177,18 @@ def find_flow(flows: Any, slots: Any, state: Any, packets: Any, i: int, h: int) 
 
 
 @kernel
-def is_overflow_key(packets: Any, i: int) -> bool:
-    """Whether a packet has no addresses and ports: a frame without IP, or one beyond the cap on flows."""
+def shared_row(flows: Any, slots: Any, state: Any, packets: Any, i: int) -> int:
+    """The row that a packet beyond the cap on flows is counted in; the packet keeps its addresses, for the parsers."""
     p = packets[i]
-    return (
-        p["src_port"] == 0
-        and p["dst_port"] == 0
-        and p["src3"] == 0
-        and p["dst3"] == 0
-        and p["src0"] == 0
-        and p["dst0"] == 0
-        and p["src1"] == 0
-        and p["dst1"] == 0
-        and p["src2"] == 0
-        and p["dst2"] == 0
-    )
+    state[OVERFLOW] += 1
+    at = shared_slot(flows, slots, i64(p["proto"]), i64(p["version"]))
+    if slots[at] != 0:
+        return (i64(slots[at]) & MASK32) - 1
+    row = i64(state[FLOWS])
+    state[FLOWS] = row + 1
+    start_flow(flows, row, packets, i, -1)
+    share_row(flows, slots, row, at)
+    return row
 
 
 @inlined
@@ -245,8 +214,6 @@ def close_bin(flows: Any, row: int, bins: Any, state: Any) -> None:
 def account(flows: Any, slots: Any, bins: Any, log: Any, state: Any, packets: Any, i: int, h: int) -> int:
     """Count one packet in its flow; returns `row * 2 + side`. Needs room for one flow and one bin."""
     where = find_flow(flows, slots, state, packets, i, h)
-    if where < 0:
-        where = find_flow(flows, slots, state, packets, i, flow_hash(packets, i))
     row = where >> 1
     f = flows[row]
     p = packets[i]
@@ -353,7 +320,7 @@ def candidate_kind(packets: Any, i: int) -> int:
     if proto == _UDP:
         if p["payload_captured"] == 0:
             return 0
-        if p["src_port"] == _SSRP_PORT or p["dst_port"] == _SSRP_PORT:
+        if p["src_port"] == _SSRP_PORT:  # a reply; what is asked proves nothing
             return KIND_SSRP
         return 0
     if proto == _IGMP:
@@ -367,22 +334,19 @@ def candidate_kind(packets: Any, i: int) -> int:
 
 @kernel
 def offer_candidate(flows: Any, where: int, state: Any, candidates: Any, kind: int, i: int) -> None:
-    """Hand a packet to the payload parsers, within the bounds per flow side and in all."""
+    """Hand a packet to the payload parsers, within the bounds per flow side and in all; count it otherwise."""
     f = flows[where >> 1]
     sniffed = i64(f["b_sniffed"]) if where & 1 else i64(f["a_sniffed"])
+    at = i64(state[CANDIDATES])
+    if state[CANDIDATES_LEFT] <= 0 or at >= len(candidates) or (kind == KIND_SSRP and sniffed >= CANDIDATES_PER_SIDE):
+        state[PAYLOADS_UNSEEN] += 1
+        return
     if kind == KIND_SSRP:
-        if sniffed >= CANDIDATES_PER_SIDE:
-            return
         if where & 1:
             f["b_sniffed"] = sniffed + 1
         else:
             f["a_sniffed"] = sniffed + 1
-    if state[CANDIDATES_LEFT] <= 0:
-        return
     state[CANDIDATES_LEFT] -= 1
-    at = i64(state[CANDIDATES])
-    if at >= len(candidates) or at >= CANDIDATES_CAP:
-        return
     state[CANDIDATES] = at + 1
     candidates[at]["packet"] = i
     candidates[at]["kind"] = kind
@@ -522,16 +486,3 @@ def rehash(flows: Any, slots: Any, n: int) -> None:
         while slots[at] != 0:
             at = (at + 1) & mask
         slots[at] = (h << 32) | (row + 1)
-
-
-@kernel
-def row_hash(flows: Any, row: int) -> int:
-    """`flow_hash` of a row's own key."""
-    f = flows[row]
-    source = mix(mix(0x9E3779B1, i64(f["a_port"])), i64(f["a3"]))
-    target = mix(mix(0x9E3779B1, i64(f["b_port"])), i64(f["b3"]))
-    if f["version"] == 6:
-        source = mix(mix(mix(source, i64(f["a2"])), i64(f["a1"])), i64(f["a0"]))
-        target = mix(mix(mix(target, i64(f["b2"])), i64(f["b1"])), i64(f["b0"]))
-    both = (source + target) & MASK32
-    return mix(mix(both, 0x5BD1E995), i64(f["proto"]) + 1) & 0x7FFFFFFF

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from classifier.columns import BATCH
-
 FLOWS = 0  # rows in use
 BINS = 1  # bins in the log
 BIN_WIDTH = 2  # ns
@@ -18,11 +16,14 @@ LOGGED = 8
 HELD_FREE = 9  # head of the free list of held fragments, -1 = none
 HELD_USED = 10  # places of the pool ever used
 HELD_FULL = 11  # fragments that found the pool full
+JOINED = 12  # connections that were added to an earlier one of their five-tuple, for want of rows
+PAYLOADS_UNSEEN = 13  # evidence candidates beyond the bounds
+FORGOTTEN = 14  # fragmented datagrams that gave way to another one before their time
 STATE_SIZE = 16
 
-CANDIDATES_CAP = BATCH
-CANDIDATES_PER_SIDE = 8
-CANDIDATES_TOTAL = 200_000
+CANDIDATES_PER_SIDE = 250
+"""SSRP replies of one side of a flow that are looked at. A client may ask from one port for weeks, and a port that
+changed meanwhile is in a late reply; but one flow must not take what all of them share (`Limits.payloads`)."""
 
 KIND_SSRP = 1
 KIND_IGMP = 2
