@@ -257,6 +257,7 @@ COMPONENTS = _table(
 
 HOSTS = _table(
     ("address", "str", "", "IP address"),
+    ("name", "str", "", "host name that a capture itself gives (pcapng name resolution), empty without"),
     ("roles", "list", "", "what the host does, in the words of the signatures, strongest first"),
     ("products", "list", "", "products it takes part in"),
     ("sent_packets", "int", "packets", ""),
