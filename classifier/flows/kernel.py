@@ -2,7 +2,7 @@
 
 In: a batch of PACKET rows in reading order. Out: updated FLOW and BIN rows, the batch's evidence candidates and,
 when asked, which flow each record went to. The arrays belong to `flows.tally.Tally`, which makes room before each
-batch: a kernel never allocates. Later fragments get their ports from `flows.fragments`.
+batch: a kernel never allocates. Later fragments get their flow from `flows.fragments`.
 
 The flow table is an open-addressing hash table: `slots[h]` holds `hash << 32 | row + 1`, 0 when free. The hash is
 symmetrical, so both directions of a five-tuple meet in one row; side A is whoever sent the first packet.
@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from classifier.columns import (
+    FRAG_AROUND,
+    FRAG_MORE,
     LINK_PROTO,
     SEEN_A_ACK,
     SEEN_A_DATA,
@@ -23,7 +25,16 @@ from classifier.columns import (
     TCP_RST,
     TCP_SYN,
 )
-from classifier.flows.fragments import forget_oldest, free_held, hold_packet, lookup_first, remember_first
+from classifier.decode.network import datagram_key
+from classifier.flows.fragments import (
+    enter_datagram,
+    follow_first,
+    free_held,
+    hold_packet,
+    lead_around,
+    remember_first,
+    take_waiting,
+)
 from classifier.flows.hashing import flow_hash, row_hash, share_row, shared_slot
 from classifier.flows.state import (
     BIN_WIDTH,
@@ -33,6 +44,7 @@ from classifier.flows.state import (
     CANDIDATES_PER_SIDE,
     FLOWS,
     FLOWS_CAP,
+    FRAG_LOST,
     JOINED,
     KIND_IGMP,
     KIND_MLD,
@@ -355,36 +367,57 @@ def offer_candidate(flows: Any, where: int, state: Any, candidates: Any, kind: i
 
 @kernel
 def release_held(
-    flows: Any,
-    slots: Any,
-    bins: Any,
-    log: Any,
-    state: Any,
-    table: Any,
-    held: Any,
-    links: Any,
-    entry: int,
-    resolved: int,
+    flows: Any, slots: Any, bins: Any, log: Any, state: Any, table: Any, held: Any, links: Any, released: int
 ) -> None:
-    """Count the packets that waited for the first fragment of `entry`, with its ports or (unresolved) without."""
-    e = table[entry]
-    at = i64(e["held"])
-    e["held"] = -1
-    while at >= 0:
-        following = i64(links[at])
-        if resolved != 0:
-            held[at]["src_port"] = e["src_port"]
-            held[at]["dst_port"] = e["dst_port"]
+    """Count the packets of the list `released`, which waited for a first fragment, and those that waited for them."""
+    while released >= 0:
+        at = released
+        released = i64(links[at])
+        p = held[at]
+        if i64(p["frag_more"]) & FRAG_AROUND:
+            released = lead_around(table, held, links, state, held, at, released)
         where = account(flows, slots, bins, log, state, held, at, flow_hash(held, at))
         f = flows[where >> 1]
-        if f["capture"] == held[at]["capture"] and held[at]["record"] < f["first_record"]:
-            f["first_record"] = held[at]["record"]  # it came before the first fragment
-            f["vlan"] = held[at]["vlan"]
-            f["encap"] = held[at]["encap"]
-        if resolved == 0:
+        if f["capture"] == p["capture"] and p["record"] < f["first_record"]:
+            f["first_record"] = p["record"]  # it came before the first fragment
+            f["vlan"] = p["vlan"]
+            f["encap"] = p["encap"]
+        if i64(p["frag_more"]) & FRAG_LOST:
             f["seen"] = i64(f["seen"]) | SEEN_UNRESOLVED
         free_held(links, state, at)
-        at = following
+
+
+@kernel
+def account_fragment(
+    flows: Any, slots: Any, bins: Any, log: Any, state: Any, table: Any, held: Any, links: Any, packets: Any, i: int
+) -> int:
+    """`account` for a fragment; -1 when it waits for its first one. Also counts the packets that waited for it."""
+    p = packets[i]
+    ts = i64(p["ts_ns"])
+    pieces = i64(p["frag_more"])
+    released = -1
+    lost = 0
+    if p["frag_offset"] != 0:
+        entry, released = enter_datagram(table, held, links, state, datagram_key(p), ts, released)
+        if table[entry]["known"] != 0:
+            follow_first(packets, i, table, entry)
+        elif hold_packet(table, held, links, state, entry, packets, i) >= 0:
+            release_held(flows, slots, bins, log, state, table, held, links, released)
+            return -1
+        else:
+            lost = 1
+    elif pieces & FRAG_MORE:
+        key = datagram_key(p)
+        entry, released = enter_datagram(table, held, links, state, key, ts, released)
+        remember_first(table, entry, key, packets, i, 0)
+        released = take_waiting(table, held, links, entry, released, 1)
+    if pieces & FRAG_AROUND:
+        released = lead_around(table, held, links, state, packets, i, released)
+    where = account(flows, slots, bins, log, state, packets, i, flow_hash(packets, i))
+    if lost != 0:
+        flows[where >> 1]["seen"] = i64(flows[where >> 1]["seen"]) | SEEN_UNRESOLVED
+    release_held(flows, slots, bins, log, state, table, held, links, released)
+    return where
 
 
 @kernel
@@ -413,32 +446,12 @@ def tally_batch(
             h = i64(ahead[i % stride])
         else:
             h = flow_hash(packets, i)
-        entry = -1
-        if p["frag_offset"] != 0:
-            entry = lookup_first(table, packets, i)
-            if entry < 0:
-                entry = forget_oldest(table, packets, i)
-                release_held(flows, slots, bins, log, state, table, held, links, entry, 0)
-                remember_first(table, entry, packets, i, 0)
-            if table[entry]["known"] != 0:
-                p["src_port"] = table[entry]["src_port"]
-                p["dst_port"] = table[entry]["dst_port"]
-                h = flow_hash(packets, i)
-            elif hold_packet(table, held, links, state, entry, packets, i) >= 0:
+        if p["frag_offset"] != 0 or p["frag_more"] != 0:
+            where = account_fragment(flows, slots, bins, log, state, table, held, links, packets, i)
+            if where < 0:
                 continue
-            else:
-                where = account(flows, slots, bins, log, state, packets, i, h)
-                flows[where >> 1]["seen"] = i64(flows[where >> 1]["seen"]) | SEEN_UNRESOLVED
-                continue
-        elif p["frag_more"] != 0:
-            entry = lookup_first(table, packets, i)
-            if entry < 0:
-                entry = forget_oldest(table, packets, i)
-                release_held(flows, slots, bins, log, state, table, held, links, entry, 0)
-            remember_first(table, entry, packets, i, 1)
-        where = account(flows, slots, bins, log, state, packets, i, h)
-        if entry >= 0 and table[entry]["held"] >= 0:
-            release_held(flows, slots, bins, log, state, table, held, links, entry, 1)
+        else:
+            where = account(flows, slots, bins, log, state, packets, i, h)
         if p["proto"] < LINK_PROTO:
             kind = candidate_kind(packets, i)
             if kind != 0:
@@ -472,8 +485,22 @@ def flush_held(
     flows: Any, slots: Any, bins: Any, log: Any, table: Any, held: Any, links: Any, state: Any, entries: Any
 ) -> None:
     """At the end: count what still waits for the first fragment of these `entries`."""
-    for k in range(len(entries)):
-        release_held(flows, slots, bins, log, state, table, held, links, i64(entries[k]), 0)
+    for others in range(2):  # first what others wait for in their turn
+        for k in range(len(entries)):
+            if others != 0 or leads_others(table, held, links, i64(entries[k])):
+                released = take_waiting(table, held, links, i64(entries[k]), -1, 0)
+                release_held(flows, slots, bins, log, state, table, held, links, released)
+
+
+@kernel
+def leads_others(table: Any, held: Any, links: Any, entry: int) -> bool:
+    """Whether a packet that waits at an entry is the first fragment of a tunnel's datagram."""
+    at = i64(table[entry]["held"])
+    while at >= 0:
+        if i64(held[at]["frag_more"]) & FRAG_AROUND:
+            return True
+        at = i64(links[at])
+    return False
 
 
 @kernel

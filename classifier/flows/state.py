@@ -34,20 +34,27 @@ LOGGED_RECORD = np.dtype([("record", "i8"), ("capture", "i4"), ("flow", "i4")], 
 
 FRAGMENT = np.dtype(
     [
+        ("key", "i8"),  # `decode.network.datagram_key`, 0 = entry not in use
         ("ts_ns", "i8"),
+        ("encap", "i8"),
         ("src0", "u4"), ("src1", "u4"), ("src2", "u4"), ("src3", "u4"),
         ("dst0", "u4"), ("dst1", "u4"), ("dst2", "u4"), ("dst3", "u4"),
-        ("frag_id", "u4"),
         ("proto", "i4"),
+        ("vlan", "i4"),
         ("held", "i4"),  # first of the packets that wait, -1 = none
         ("src_port", "u2"), ("dst_port", "u2"),
         ("version", "u1"),
-        ("known", "u1"),  # 1: the first fragment was seen, its ports are here
-        ("used", "u1"),
+        ("ttl", "u1"),
+        ("inside", "u1"),  # 1: the datagram is a tunnel's, the flow is what is inside
+        ("known", "u1"),  # 1: the first fragment was seen, its flow is here
+        ("done", "u1"),  # 1: the last fragment was seen too
     ],
     align=True,
 )  # fmt: skip
 """One fragmented datagram: what its later fragments need of its first."""
+
+FRAG_LOST = 4
+"""Bit of `frag_more`, beside FRAG_*, of a packet whose first fragment is not waited for any longer."""
 
 FRAGMENT_SETS = 4096
 FRAGMENT_WAYS = 4

@@ -182,29 +182,13 @@ class Tally:
         """Packets that wait on either side find the first fragment that the other side saw; the rest go on waiting."""
         waiting_here = self._take_waiting()
         waiting_later = later._take_waiting()
-        known = later.table[(later.table["used"] == 1) & (later.table["known"] == 1)]
-        firsts = np.zeros(len(known), PACKET)
-        for name in (
-            "src0",
-            "src1",
-            "src2",
-            "src3",
-            "dst0",
-            "dst1",
-            "dst2",
-            "dst3",
-            "frag_id",
-            "proto",
-            "version",
-            "ts_ns",
-        ):
-            firsts[name] = known[name]
-        firsts["src_port"], firsts["dst_port"] = known["src_port"], known["dst_port"]
-        for i in np.argsort(firsts["ts_ns"], kind="stable"):
-            entry = self.kernels.lookup_first(self.table, firsts, int(i))
+        known = later.table[(later.table["key"] != 0) & (later.table["known"] == 1)]
+        for first in known[np.argsort(known["ts_ns"], kind="stable")]:
+            key, ts_ns = int(first["key"]), int(first["ts_ns"])
+            entry = self.kernels.find_datagram(self.table, key, ts_ns)
             if entry < 0:
-                entry = self.kernels.forget_oldest(self.table, firsts, int(i))
-            self.kernels.remember_first(self.table, int(entry), firsts, int(i), 1)
+                entry = self.kernels.oldest_datagram(self.table, key)
+            self.table[entry] = first  # nobody waits anywhere now
         again = np.concatenate([waiting_here, waiting_later])
         for start in range(0, len(again), BATCH):
             piece = again[start : start + BATCH]
@@ -213,7 +197,7 @@ class Tally:
     def _take_waiting(self) -> Array:
         """Remove the packets that wait for a first fragment, in the order they came."""
         found: list[Array] = []
-        for entry in np.flatnonzero((self.table["used"] == 1) & (self.table["held"] >= 0)):
+        for entry in np.flatnonzero(self.table["held"] >= 0):
             at = int(self.table["held"][entry])
             while at >= 0:
                 found.append(self.held[at : at + 1].copy())
@@ -258,7 +242,7 @@ class Tally:
         """`(flows, bins)`: FLOW rows in order of creation; BIN rows in no order, where a (flow, bin) pair comes again
         when its time did (`join_bins` gives one row per pair; sums over bins do not need it).
         """
-        waiting = np.flatnonzero((self.table["used"] == 1) & (self.table["held"] >= 0))
+        waiting = np.flatnonzero(self.table["held"] >= 0)
         if len(waiting):
             self._make_room(0)
             self.kernels.flush_held(
