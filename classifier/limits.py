@@ -39,3 +39,6 @@ class Limits:
     def room_for_bins(self) -> int:
         """Time bins that are kept: fewer than a few per flow would make them wider without making them fewer."""
         return max(self.bins, 4 * self.flows)
+
+
+DEFAULTS = Limits()

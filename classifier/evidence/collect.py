@@ -17,12 +17,11 @@ from classifier.evidence.membership import parse_igmp, parse_mld
 from classifier.evidence.ssrp import parse_reply
 from classifier.flows.state import KIND_IGMP, KIND_MLD, KIND_SSRP
 from classifier.flows.table import address_text
+from classifier.limits import Limits
 
 Array = npt.NDArray[Any]
 
-MAX_FACTS = 100_000
 _ICMP_HEADER = 8
-_SSRP_PORT = 1434
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,14 @@ class Announced:
 
 
 class Collector:
-    """Facts of one pass, in reading order. `dropped`: candidates beyond the cap."""
+    """Facts of one pass, in reading order.
 
-    def __init__(self) -> None:
+    `max_facts`: no further payload is looked at when there are that many (one payload can add some hundreds).
+    `dropped`: payloads that were not looked at.
+    """
+
+    def __init__(self, max_facts: int = Limits.facts) -> None:
+        self.max_facts = max_facts
         self.memberships: list[Membership] = []
         self.announced: list[Announced] = []
         self.dropped = 0
@@ -64,7 +68,7 @@ class Collector:
     def take(self, candidates: Array, packets: Array, buffers: Sequence[tuple[Any, Array]]) -> None:
         """Look at a batch's candidates. `buffers`: per part of the batch its buffer and the rows that lie in it."""
         for candidate in candidates:
-            if len(self.memberships) + len(self.announced) >= MAX_FACTS:
+            if len(self.memberships) + len(self.announced) >= self.max_facts:
                 self.dropped += 1
                 continue
             index = int(candidate["packet"])
@@ -93,8 +97,6 @@ class Collector:
             )
 
     def _ssrp(self, packet: Any, payload: bytes) -> None:
-        if int(packet["src_port"]) != _SSRP_PORT:
-            return
         reply = parse_reply(payload)
         if reply is None:
             return

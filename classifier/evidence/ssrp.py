@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-MAX_RECORDS = 256
 MAX_TEXT = 255
 
 _HEAD = re.compile(
@@ -55,11 +54,7 @@ def parse_reply(payload: bytes) -> Reply | None:
     size = payload[1] | payload[2] << 8
     if len(payload) == 6 and size == 6 and payload[3] == 1:
         return Reply((), False, payload[4] | payload[5] << 8)
-    heads = []
-    for match in _HEAD.finditer(payload, 3):
-        heads.append(match)
-        if len(heads) == MAX_RECORDS:
-            break
+    heads = list(_HEAD.finditer(payload, 3))
     instances = []
     for match, following in zip(heads, [*heads[1:], None], strict=False):  # the last one has none after it
         end = following.start() if following else len(payload)
