@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from classifier.errors import CaptureError, SignatureError
+from classifier.limits import MOST_FLOWS, Limits
 
 if TYPE_CHECKING:
     from classifier.report import Report
@@ -148,6 +149,14 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     type=click.Choice(("error", "warning")),
     help="Exit with 1 when a finding of this severity or worse was made.",
 )
+@click.option(
+    "--max-flows",
+    type=click.IntRange(1, MOST_FLOWS),
+    default=Limits.flows,
+    metavar="NUMBER",
+    help=f"Keep at most this many flows apart (default: {Limits.flows:,}; about 600 bytes of memory each). Packets "
+    "of further flows are counted together, and the report says so.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks on standard error, only errors.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
@@ -161,6 +170,7 @@ def classify(
     sections: tuple[str, ...],
     signature_files: tuple[str, ...],
     fail_on: str | None,
+    max_flows: int,
     quiet: bool,
 ) -> int:
     """Tell which components of a video-management system (Digifort, Pelco Digital Sentry) are in a packet capture,
@@ -177,7 +187,7 @@ def classify(
     _check_input(files, ctx)
     if output is not None:
         _check_output(output, files, ctx)
-    report, unreadable = _read(files, signature_files, quiet)
+    report, unreadable = _read(files, signature_files, Limits(flows=max_flows), quiet)
     for message in unreadable:
         complain(message)
     if report is None:
@@ -229,7 +239,9 @@ def _check_output(output: str, files: tuple[str, ...], ctx: click.Context) -> No
         raise click.UsageError(f"--output {output!r}: no permission to write there", ctx)
 
 
-def _read(files: Sequence[str], signatures: Sequence[str], quiet: bool) -> tuple[Report | None, list[str]]:
+def _read(
+    files: Sequence[str], signatures: Sequence[str], limits: Limits, quiet: bool
+) -> tuple[Report | None, list[str]]:
     """The report of what could be read, and a sentence per file that could not."""
     from classifier import engine, jit
     from classifier.progress import Progress
@@ -245,7 +257,7 @@ def _read(files: Sequence[str], signatures: Sequence[str], quiet: bool) -> tuple
     jit.on_compile(None if quiet else remark)
     while wanted:
         try:
-            report = engine.classify(wanted, signatures=signatures, progress=progress)
+            report = engine.classify(wanted, signatures=signatures, progress=progress, limits=limits)
             return report, unreadable + [_sentence(error) for error in report.unreadable]
         except CaptureError as error:
             unreadable.append(_sentence(error))

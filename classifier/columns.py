@@ -48,6 +48,7 @@ PACKET = np.dtype(
         ("record", "i8"),  # number of the record in its capture, from 1 (set by the engine, not the decoder)
         ("src_mac", "i8"),  # of the innermost Ethernet header before the IP header; 0 if none
         ("dst_mac", "i8"),
+        ("around", "i8"),  # with FRAG_AROUND: `decode.network.datagram_key` of the outermost datagram in pieces
         ("src0", "u4"),  # address words, most significant first; IPv4 in word 3
         ("src1", "u4"),
         ("src2", "u4"),
@@ -62,12 +63,12 @@ PACKET = np.dtype(
         ("capture", "i4"),  # index of the capture (set by the engine)
         ("proto", "i4"),  # IP protocol, or LINK_PROTO + code
         ("vlan", "i4"),  # innermost VLAN id, NO_VLAN without a tag
-        ("frag_offset", "i4"),  # bytes; with frag_more both 0 when not a fragment
+        ("frag_offset", "u2"),  # bytes; with frag_more both 0 when not a fragment
         ("src_port", "u2"),  # 0 where there are none
         ("dst_port", "u2"),
         ("window", "u2"),  # TCP, raw; of what may be RTP the sequence number
         ("version", "u1"),  # 4, 6; 0 without IP
-        ("frag_more", "u1"),  # 1: more fragments follow
+        ("frag_more", "u1"),  # FRAG_* bits
         ("tcp_flags", "u1"),  # of what may be RTP the marker bit and payload type
         ("ttl", "u1"),  # TTL or hop limit of the innermost IP header
         ("icmp_type", "u1"),  # ICMP, ICMPv6 and IGMP type
@@ -79,6 +80,9 @@ PACKET = np.dtype(
     align=True,
 )
 """One decoded packet: what the decoder hands to the flow table. Innermost IP header, innermost ports."""
+
+FRAG_MORE = 1  # more fragments of the innermost datagram follow
+FRAG_AROUND = 2  # the packet is (in) the first fragment of a tunnel's datagram, whose other fragments follow it
 
 FLOW = np.dtype(
     [
@@ -259,6 +263,7 @@ COMPONENTS = _table(
 
 HOSTS = _table(
     ("address", "str", "", "IP address"),
+    ("name", "str", "", "host name that a capture itself gives (pcapng name resolution), empty without"),
     ("roles", "list", "", "what the host does, in the words of the signatures, strongest first"),
     ("products", "list", "", "products it takes part in"),
     ("sent_packets", "int", "packets", ""),

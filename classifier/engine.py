@@ -19,14 +19,24 @@ from classifier import kernels as _kernels  # noqa: F401  (registers every kerne
 from classifier.capture import CaptureInfo, CaptureSet, Problem, find_captures, time_order
 from classifier.columns import BATCH, PACKET
 from classifier.errors import CaptureError
-from classifier.evidence.collect import Announced, Collector, Membership
+from classifier.evidence.collect import Collector, Membership
+from classifier.evidence.proofs import NO_PROOFS, Proofs, judge
+from classifier.evidence.sessions import Medium
 from classifier.flows.finish import finish_flows
-from classifier.flows.state import HELD_FULL, OVERFLOW
+from classifier.flows.state import HELD_FULL, JOINED, OVERFLOW, PAYLOADS_UNSEEN
 from classifier.flows.table import FlowTable, LinkTable
-from classifier.flows.tally import Tally
+from classifier.flows.tally import SECOND_NS, Tally
 from classifier.interrupt import Interruption
 from classifier.jit import speed, view
-from classifier.matching import Learned, SignatureSet, attribute, load_signatures, service_ports
+from classifier.limits import DEFAULTS, Limits
+from classifier.matching import (
+    Learned,
+    SignatureSet,
+    attribute,
+    learned_endpoints,
+    load_signatures,
+    service_ports,
+)
 
 if TYPE_CHECKING:
     from classifier.report import Report
@@ -50,9 +60,12 @@ class Pass:
     bin_width_ns: int
     memberships: list[Membership] = field(default_factory=list)
     learned: list[Learned] = field(default_factory=list)
+    proofs: Proofs = NO_PROOFS
+    media: list[Medium] = field(default_factory=list)  # what RTSP sessions set up
     problems: list[Problem] = field(default_factory=list)  # of the pass as a whole: a cap was reached
     unreadable: list[CaptureError] = field(default_factory=list)  # inputs that are missing, closed to us or no capture
     sources: list[Any] = field(default_factory=list)  # what to open to read the captures again
+    limits: Limits = DEFAULTS
 
 
 def classify(
@@ -62,12 +75,14 @@ def classify(
     progress: Progress | None = None,
     compiled: bool | None = None,
     batch: int = BATCH,
+    limits: Limits = DEFAULTS,
 ) -> Report:
     """Read one capture, several, or a folder of them as one capture in time order, and label what is in it.
 
     `signatures`: further signature files. `progress(bytes_done, bytes_total or None, packets)` is called about
     once per megabyte. `compiled`: speed of the kernels, None = interpreted for small captures. `batch`: records decoded
-    at a time; no setting changes a result.
+    at a time; neither changes a result. `limits`: what may be kept in memory; a limit that is reached is one of
+    `report.problems`.
 
     Raises CaptureError when no input could be read (inputs that could not be read beside others that could are in
     `report.unreadable`) and SignatureError for a wrong signature file. Ctrl-C ends the reading, not the report.
@@ -75,8 +90,8 @@ def classify(
     from classifier.report import Report
 
     known = load_signatures(signatures)
-    result = read(source, signatures=known, progress=progress, compiled=compiled, batch=batch)
-    labels = attribute(result.flows, result.links, known, result.learned)
+    result = read(source, signatures=known, progress=progress, compiled=compiled, batch=batch, limits=limits)
+    labels = attribute(result.flows, result.links, known, result.learned, result.proofs)
     return Report(result, known, labels)
 
 
@@ -87,12 +102,13 @@ def read(
     progress: Progress | None = None,
     compiled: bool | None = None,
     batch: int = BATCH,
+    limits: Limits = DEFAULTS,
 ) -> Pass:
     """One pass over the captures; raises CaptureError when none of them can be read."""
     with _opened(source, compiled, batch) as captures:
         fast = captures.compiled
-        tally = Tally(compiled=fast, room=batch)
-        collector = Collector()
+        tally = _tally(limits, fast, batch)
+        collector = Collector(limits.facts)
         counted = np.zeros((len(captures.infos), 3), "i8")  # packets, wire bytes, captured bytes
         with Interruption() as interruption:
             try:
@@ -106,6 +122,9 @@ def read(
                     info.problem(INTERRUPTED, info.packets, 0, "the reading was stopped before the end")
         rows, bins = tally.finish()
         flows, links = finish_flows(rows, service_ports(signatures))
+        said, media = collector.sessions.finish(rows)
+        proofs = judge(flows, rows, tally.probes, [*collector.proofs, *said])
+        del rows  # the flow table is a copy
         return Pass(
             captures=captures.infos,
             flows=flows,
@@ -113,11 +132,25 @@ def read(
             bins=bins,
             bin_width_ns=tally.bin_width_ns,
             memberships=collector.memberships,
-            learned=_learned(collector.announced),
-            problems=_caps_reached(tally, collector),
+            learned=learned_endpoints(signatures, collector.announced, media),
+            proofs=proofs,
+            media=media,
+            problems=_caps_reached(tally, collector, limits),
             unreadable=captures.unreadable,
             sources=[info.path for info in captures.infos],
+            limits=limits,
         )
+
+
+def _tally(limits: Limits, compiled: bool, batch: int, keep_log: bool = False) -> Tally:
+    return Tally(
+        compiled=compiled,
+        room=batch,
+        keep_log=keep_log,
+        max_flows=limits.flows,
+        max_bins=limits.room_for_bins,
+        max_payloads=limits.payloads,
+    )
 
 
 def flow_records(
@@ -129,7 +162,7 @@ def flow_records(
     second gives them, in reading order. Raises CaptureError when a capture is gone or was standard input.
     """
     wanted_rows = {int(result.flows.row[flow]) for flow in flow_ids}
-    wanted = _find_records(result.sources, np.array(sorted(wanted_rows), "i4"), batch)
+    wanted = _find_records(result, np.array(sorted(wanted_rows), "i4"), batch)
     with _opened(result.sources, None, batch) as captures:
         for window in captures.batches():
             for capture, part, low, high in window:
@@ -145,12 +178,12 @@ def flow_records(
                     yield capture, int(number), int(record["ts_ns"]), int(record["link"]), int(record["wire"]), frame
 
 
-def _find_records(sources: Sequence[Any], rows: Array, batch: int) -> dict[int, Array]:
+def _find_records(result: Pass, rows: Array, batch: int) -> dict[int, Array]:
     """Record numbers, per capture, of the flows with these tally rows."""
     found: list[Array] = []
-    with _opened(sources, None, batch) as captures:
+    with _opened(result.sources, None, batch) as captures:
         fast = captures.compiled
-        tally = Tally(compiled=fast, room=batch, keep_log=True)
+        tally = _tally(result.limits, fast, batch, keep_log=True)  # the same limits give the same rows
         for packets, _ in _packets(captures, fast):
             tally.update(packets, len(packets))
             log = tally.take_log()
@@ -234,43 +267,23 @@ def _packets(
             progress(told, captures.size, count)
 
 
-def _learned(announced: Sequence[Announced]) -> list[Learned]:
-    """SQL Server endpoints by SSRP: one row per endpoint and instance, at its first announcement.
-
-    Whose SQL Server it is, attribution decides from the hosts around it.
-    """
-    rows: dict[tuple[str, int, str, str], Learned] = {}
-    for said in announced:
-        key = (said.address, said.port, said.server, said.instance)
-        if said.port and key not in rows:
-            rows[key] = Learned(
-                component="digital_sentry.sql",
-                address=said.address,
-                port=said.port,
-                transport="tcp",
-                by="ssrp",
-                instance=said.instance,
-                version=said.version,
-                first_ns=said.ts_ns,
-                capture=said.capture,
-                record=said.record,
-            )
-    return list(rows.values())
-
-
-def _caps_reached(tally: Tally, collector: Collector) -> list[Problem]:
-    problems = []
-    overflow, full = int(tally.state[OVERFLOW]), int(tally.state[HELD_FULL])
-    if overflow:
-        problems.append(
-            Problem(
-                "flow_cap", 0, 0, f"{overflow} packets of further flows are counted together: the flow table is full"
-            )
-        )
-    if full:
-        problems.append(
-            Problem("fragment_cap", 0, 0, f"{full} fragments came before their first fragment, more than can wait")
-        )
-    if collector.dropped:
-        problems.append(Problem("evidence_cap", 0, 0, f"{collector.dropped} payloads were not looked at: too many"))
-    return problems
+def _caps_reached(tally: Tally, collector: Collector, limits: Limits) -> list[Problem]:
+    """One problem per limit that was reached, with how much it left out."""
+    state = tally.state
+    reached: list[tuple[str, str]] = []
+    if state[OVERFLOW]:
+        text = f"of further flows than the {limits.flows:,} that are kept are counted together, per IP protocol"
+        reached.append(("flow_cap", f"{state[OVERFLOW]:,} packets {text}"))
+    if state[JOINED]:
+        text = "are counted with an earlier one of the same addresses and ports: the flow table is full"
+        reached.append(("flow_cap", f"{state[JOINED]:,} connections {text}"))
+    if tally.bin_width_ns > SECOND_NS:
+        text = "peaks and percentiles are over these: there were too many to keep one per second"
+        reached.append(("bin_cap", f"time bins are {tally.bin_width_ns // SECOND_NS:,} seconds wide, and {text}"))
+    if state[HELD_FULL]:
+        text = "came before their first fragment, more than can wait for it"
+        reached.append(("fragment_cap", f"{state[HELD_FULL]:,} fragments {text}"))
+    unseen = int(state[PAYLOADS_UNSEEN]) + collector.dropped
+    if unseen:
+        reached.append(("evidence_cap", f"{unseen:,} payloads were not looked at for evidence: too many"))
+    return [Problem(code, 0, 0, message) for code, message in reached]

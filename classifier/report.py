@@ -35,6 +35,11 @@ CAPTURE_KEYS = (
     "complete",
 )  # fmt: skip
 
+INTERFACE_KEYS = ("snaplen", "filter", "os", "resolution", "received", "dropped")
+INTERFACES_LISTED = 100
+"""Interfaces of a capture that are listed; all are counted."""
+COMMENT_KEYS = ("about", "number", "text")
+
 
 class Report:
     """What is in a capture: components, flows, hosts, and how sure we are.
@@ -80,7 +85,7 @@ class Report:
     @property
     def problems(self) -> list[Any]:
         """What went wrong with the reading as a whole, such as a cap; a file's own problems are in `captures`."""
-        return list(self.facts.read.problems)
+        return list(self.facts.problems)
 
     @property
     def unreadable(self) -> list[Exception]:
@@ -142,7 +147,7 @@ class Report:
             "generator": {"name": "vms-classifier", "version": __version__},
             "captures": [_capture(info) for info in self.captures],
             "unreadable": [{"path": str(error.path), "message": error.message} for error in self.facts.read.unreadable],
-            "problems": [_problem(problem) for problem in self.facts.read.problems],
+            "problems": [_problem(problem) for problem in self.facts.problems],
             "totals": dict(self.totals),
             "limits": self.limits(),
         }
@@ -299,10 +304,20 @@ def _problem(problem: Any) -> dict[str, Any]:
 
 
 def _capture(info: Any) -> dict[str, Any]:
+    from classifier.capture import link_type_name
+
     row = {key: getattr(info, key) for key in CAPTURE_KEYS}
     row["path"] = str(row["path"])
     row["link_types"] = list(row["link_types"])
     row["dropped"] = info.dropped
+    row |= {key: getattr(info, key) for key in ("hardware", "os", "application")}
+    row["interface_count"] = len(info.interfaces)
+    row["interfaces"] = [
+        {"name": each.name, "description": each.description, "link_type": link_type_name(each.link)}
+        | {key: getattr(each, key) for key in INTERFACE_KEYS}
+        for each in info.interfaces[:INTERFACES_LISTED]
+    ]
+    row["comments"] = [{key: getattr(comment, key) for key in COMMENT_KEYS} for comment in info.comments]
     row["problem_count"] = info.problem_count
     row["problems"] = [_problem(problem) for problem in info.problems]
     return row

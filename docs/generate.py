@@ -127,6 +127,8 @@ def support_text(signature: Signature) -> str:
 
 def signature_page() -> str:
     """Everything that can be recognised, and where it stands."""
+    from classifier.evidence.marks import MARKS
+
     known = load_signatures()
     parts = [
         MADE,
@@ -164,9 +166,16 @@ def signature_page() -> str:
             if s.carries:
                 parts.append(f"Carries: {cell(s.carries)}\n")
             for item in s.excludes:
-                what = " ".join(filter(None, (item.transport, item.ports.text(), item.payload)))
+                what = " ".join(filter(None, (item.transport, item.ports.text())))
                 parts.append(f"- not: {cell(f'{what}: {item.reason}' if what else item.reason)}")
-            if s.excludes:
+            for words, codes in (
+                ("content that speaks for it", s.content),
+                ("content that makes it probable on any port", s.content_alone),
+                ("content that speaks against it", s.contradicted_by),
+            ):
+                if codes:
+                    parts.append(f"- {words}: {', '.join(f'`{code}`' for code in codes)}")
+            if s.excludes or s.content or s.contradicted_by:
                 parts.append("")
             for source in s.sources:
                 quote = f": “{cell(source.quote)}”" if source.quote else ""
@@ -177,7 +186,7 @@ def signature_page() -> str:
     parts.append("## Everything else\n")
     parts.append(
         table(
-            ("id", "service", "tcp", "udp", "groups", "needs the role"),
+            ("id", "service", "tcp", "udp", "groups", "needs the role", "content"),
             (
                 (
                     f"`{s.component}`",
@@ -186,10 +195,19 @@ def signature_page() -> str:
                     ", ".join(map(str, s.udp)),
                     ", ".join(s.groups),
                     "yes" if s.needs_role else "",
+                    ", ".join(s.content) + (" (first)" if s.content_first else ""),
                 )
                 for s in known.services
             ),
         )
+    )
+    parts.append("## Marks\n")
+    parts.append(
+        "What payloads show. *proves*: the component, on any port; *confirms*: where port and role, or a host, point to it "
+        "already; *fits*: what is expected there, and others send too.\n"
+    )
+    parts.append(
+        table(("mark", "strength", "means"), ((f"`{m.code}`", m.strength, m.sentence) for m in MARKS))
     )
     return "\n".join(parts)
 

@@ -14,7 +14,7 @@ def capture(path: str = "site.pcapng", **changes: Any) -> SimpleNamespace:
         "path": path, "format": "pcapng", "compression": None, "link_types": ["ETHERNET"], "packets": 1000,
         "wire_bytes": 1_000_000, "captured_bytes": 1_000_000, "first_ns": START, "last_ns": START + 600 * S,
         "complete": True, "problems": [], "interfaces": [], "comments": [], "names": {}, "dropped": 0,
-        "size": 1_100_000,
+        "size": 1_100_000, "variant": "", "hardware": "", "os": "", "application": "",
     }  # fmt: skip
     values.update(changes)
     values.setdefault("problem_count", len(values["problems"]))
@@ -42,7 +42,8 @@ def component(
 
 def host(address: str, roles: list[str], sent: int, received: int, products: list[str] | None = None) -> dict[str, Any]:
     return {
-        "address": address, "roles": roles, "products": products or [], "sent_packets": 10, "received_packets": 9,
+        "address": address, "name": "", "roles": roles, "products": products or [],
+        "sent_packets": 10, "received_packets": 9,
         "sent_wire_bytes": sent, "received_wire_bytes": received, "flows": 4, "peers": 3,
         "macs": ["02:00:00:00:00:01"], "first_ns": START, "last_ns": START + 600 * S,
     }  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 
 from classifier.columns import NO_VLAN
 from classifier.decode.protocols import LINK_CODES
+from classifier.evidence.marks import mark_bit
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, address_words, is_group
 from classifier.matching import Attribution, Learned, SignatureSet, attribute, load_signatures
 
@@ -26,6 +27,9 @@ _NARROW = {
     "capture": "i4",
     "row": "i4",
     "unresolved": "?",
+    "turned": "?",
+    "orig_hints": "u2",
+    "resp_hints": "u2",
 }
 
 
@@ -39,9 +43,9 @@ def flow(
     packets: tuple[int, int] = (10, 8),
     payload: tuple[int, int] = (1000, 800),
     unresolved: bool = False,
-    evidence: int = 0,
+    evidence: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One flow: `flow("tcp", "10.0.0.9:50000", "10.0.0.1:8600")`; packets and payload: (originator's, responder's)."""
+    """One flow: `flow("tcp", "10.0.0.9:50000", "10.0.0.1:8600")`; packets and payload: (originator's, responder's); evidence: marks."""
     orig_address, _, orig_port = orig.rpartition(":")
     resp_address, _, resp_port = resp.rpartition(":")
     version, orig_words = address_words(orig_address.strip("[]"))
@@ -69,7 +73,7 @@ def flow(
         "orig_wire": payload[0] + 60 * packets[0],
         "resp_wire": payload[1] + 60 * packets[1],
         "unresolved": unresolved,
-        "evidence": evidence,
+        "evidence": sum(mark_bit(code) for code in evidence),
     }
 
 

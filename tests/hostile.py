@@ -24,6 +24,7 @@ _SCRIPT = """
 import json, sys, time
 sys.path.insert(0, {root!r})
 from classifier import engine
+from classifier.limits import Limits
 def peak():
     try:
         with open("/proc/self/status") as status:
@@ -39,7 +40,7 @@ def full(report):
 full(engine.classify({sample!r}, compiled=True))
 {setup}
 before, begun = peak(), time.monotonic()
-report = full(engine.classify({path!r}, compiled=True))
+report = full(engine.classify({path!r}, compiled=True, limits=Limits(**{limits!r})))
 taken = time.monotonic() - begun
 infos = report.captures
 print(json.dumps({{
@@ -47,19 +48,19 @@ print(json.dumps({{
     "sums": {{m: sum(row[m] for row in report.rows("components")) for m in ("packets", "wire_bytes", "flows")}},
     "packets": sum(info.packets for info in infos), "complete": report.complete,
     "problems": sorted({{p.code for info in infos for p in info.problems}}),
-    "engine_problems": sorted(p.code for p in report.problems),
+    "engine_problems": sorted(p.code for p in report.problems), "messages": [p.message for p in report.problems],
 }}))
 """
 
 
-def measured(path: Path, setup: str = "") -> dict[str, Any]:
-    """Read a capture to the report and its text and JSON in a new process, after `setup` ran there.
+def measured(path: Path, setup: str = "", **limits: int) -> dict[str, Any]:
+    """Read a capture to the report, its text and JSON in a new process, after `setup` ran there, with these `Limits`.
 
     Gives: grown (bytes of peak memory beyond what the kernels and imports need), seconds, totals, sums (of the
-    component rows), packets, complete, problems and engine_problems (codes). Checks the sums.
+    component rows), packets, complete, problems and engine_problems (codes), messages of these. Checks the sums.
     """
     sample = str(ROOT / "captures" / "neighbours.pcapng")
-    script = _SCRIPT.format(root=str(ROOT), sample=sample, path=str(path), setup=setup)
+    script = _SCRIPT.format(root=str(ROOT), sample=sample, path=str(path), setup=setup, limits=limits)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)

@@ -173,6 +173,7 @@ def a_pass(
         link_component=np.array([owners.index(component_of_link(int(c))) for c in links["code"]], "i2"),
         candidates=Candidates(owners, candidates),
         roles={},
+        roles_left_out=0,
         evidence=lambda i: flows[i].evidence,
         evidence_lists=lambda: [flow.evidence for flow in flows],
         reasons=lambda i: flows[i].reasons,

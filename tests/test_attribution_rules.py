@@ -11,9 +11,9 @@ from flowtables import Labelled, built_in, flow
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classifier.evidence.marks import MARKS
 from classifier.flows.table import TCP_STATES
 from classifier.matching import Learned, load_signatures, service_ports
-from classifier.matching.content import ContentRule, ContentVeto
 
 SERVER = flow("tcp", "10.0.0.50:50000", "10.0.0.1:8600")
 DS_SERVER = flow("tcp", "10.0.0.60:50000", "10.0.0.2:18772")
@@ -242,27 +242,149 @@ def test_an_address_that_is_none_teaches_nothing() -> None:
     assert Labelled(SERVER, learned=[odd]).of() == "digifort.server"
 
 
-# --- content: the place of payload evidence --------------------------------------------------------------------
-
-FRAME = ContentRule(1, "digifort.server", "content:digifort_frame", "The payload begins with a Digifort frame.")
-TLS = ContentVeto(2, "digifort.web", "The payload is TLS.")
+# --- content ---------------------------------------------------------------------------------------------------
 
 
-def test_content_comes_before_ports_and_confirms() -> None:
-    moved = flow("tcp", "10.0.0.50:50000", "10.0.0.1:443", evidence=1)
-    web = flow("tcp", "10.0.0.50:50001", "10.0.0.1:80")
-    got = Labelled(moved, web, content_rules=[FRAME])
-    assert (got.of(moved), got.grade(moved)) == ("digifort.server", "confirmed")
-    assert got.evidence(moved) == ["content:digifort_frame"]
-    assert got.labels.reasons(0) == [FRAME.sentence]
-    assert got.of(web) == "digifort.web"
+@pytest.mark.parametrize(
+    ("mark", "component"),
+    [
+        ("digifort_login", "digifort.server"),
+        ("digifort_analytics", "digifort.analytics"),
+        ("digifort_lpr", "digifort.lpr"),
+        ("digifort_interface_path", "digifort.http_api"),
+        ("digifort_http_realm", "digifort.web"),
+        ("digifort_rtsp_realm", "digifort.rtsp"),
+        ("digifort_rtsp_url", "digifort.rtsp"),
+    ],
+)
+def test_content_that_proves_a_component_comes_before_every_port(mark: str, component: str) -> None:
+    moved = flow("tcp", "10.0.0.50:50000", "10.0.0.1:443", evidence=[mark])
+    got = Labelled(moved)
+    assert (got.of(), got.grade()) == (component, "confirmed")
+    assert got.evidence() == [f"content:{mark}"]
+    (learned,) = got.labels.learned
+    assert (learned.component, learned.address, learned.port, learned.by) == (component, "10.0.0.1", 443, "content")
 
 
-def test_content_can_contradict_a_port() -> None:
-    tls = flow("tcp", "10.0.0.50:50001", "10.0.0.1:80", evidence=2)
-    got = Labelled(SERVER, tls, content_vetoes=[TLS])
+def test_other_flows_to_an_endpoint_that_content_named_are_its_own() -> None:
+    greeted = flow("tcp", "10.0.0.50:50000", "10.0.0.1:9600", evidence=["digifort_login"])
+    midstream = flow("tcp", "10.0.0.51:50000", "10.0.0.1:9600", basis="first_packet")
+    turned = flow("tcp", "10.0.0.1:9600", "10.0.0.52:50000", basis="first_packet")
+    elsewhere = flow("tcp", "10.0.0.51:50000", "10.0.0.3:9600")
+    got = Labelled(greeted, midstream, turned, elsewhere)
+    for row in (midstream, turned):
+        assert (got.of(row), got.grade(row)) == ("digifort.server", "confirmed")
+        assert got.evidence(row)[0] == "learned:content"
+    assert got.of(elsewhere) == "unclassified.tcp"
+
+
+def test_content_on_the_port_itself_confirms_what_the_port_made_probable() -> None:
+    frames = flow("tcp", "10.0.0.50:50000", "10.0.0.1:8610", evidence=["digifort_frame"])
+    got = Labelled(frames)
+    assert (got.of(), got.grade()) == ("digifort.analytics", "confirmed")
+    assert got.evidence() == ["port:tcp/8610", "role:listener", "content:digifort_frame"]
+
+
+def test_frames_without_a_known_name_are_probably_the_servers_on_another_port() -> None:
+    frames = flow("tcp", "10.0.0.50:50000", "10.0.0.1:9999", evidence=["digifort_frame"])
+    got = Labelled(frames)
+    assert (got.of(), got.grade()) == ("digifort.server", "probable")
+
+
+@pytest.mark.parametrize(
+    ("port", "mark", "component"),
+    [
+        (8600, "http", "digifort.server"),
+        (8610, "foreign", "digifort.analytics"),
+        (8611, "rtsp", "digifort.lpr"),
+        (8601, "http_elsewhere", "digifort.http_api"),
+        (8601, "http_other_server", "digifort.http_api"),
+        (18772, "tds_prelogin", "digital_sentry.video"),
+        (17772, "foreign", "digital_sentry.diagnostics"),
+    ],
+)
+def test_content_can_contradict_a_port(port: int, mark: str, component: str) -> None:
+    other = flow("tcp", "10.0.0.50:50001", f"10.0.0.1:{port}", evidence=[mark])
+    got = Labelled(other)
+    assert got.of().startswith(("other.", "unclassified.")) and got.grade() == ""
+    assert mark_sentence(mark) in got.candidates()[component]
+
+
+def test_tls_on_a_digifort_servers_web_port_is_not_the_web_server() -> None:
+    tls = flow("tcp", "10.0.0.50:50001", "10.0.0.1:80", evidence=["tls"])
+    got = Labelled(SERVER, tls)
     assert got.of(tls) == "other.http"
-    assert got.candidates(tls)["digifort.web"] == TLS.sentence
+    assert got.candidates(tls)["digifort.web"] == mark_sentence("tls")
+
+
+def test_tls_on_a_digifort_port_does_not_speak_against_it() -> None:
+    tls = flow("tcp", "10.0.0.50:50001", "10.0.0.1:8600", evidence=["tls"])
+    got = Labelled(tls)
+    assert (got.of(), got.grade()) == ("digifort.server", "probable")
+
+
+def test_a_contradicted_range_is_no_candidate_at_a_host_without_the_product() -> None:
+    stun = flow("udp", "10.0.0.50:50001", "10.0.0.9:3998", evidence=["stun"])
+    got = Labelled(stun)
+    assert got.of() == "other.stun"
+    assert not got.candidates()
+
+
+@pytest.mark.parametrize("port", [3702, 3478, 4500])
+def test_rtp_outweighs_the_port_of_another_service_in_the_media_range(port: int) -> None:
+    media = flow("udp", "10.0.0.9:6970", f"10.0.0.1:{port}", packets=(90, 0), evidence=["rtp"])
+    got = Labelled(SERVER, media)
+    assert (got.of(media), got.grade(media)) == ("digifort.media_input", "probable")
+
+
+def test_rtp_without_a_digifort_host_is_only_rtp() -> None:
+    media = flow("udp", "10.0.0.9:6970", "10.0.0.1:3000", packets=(90, 0), evidence=["rtp"])
+    got = Labelled(media)
+    assert (got.of(), got.grade()) == ("other.rtp", "")
+
+
+def test_a_media_port_that_rtsp_named_is_confirmed_at_a_digifort_server_and_rtp_elsewhere() -> None:
+    named = Learned("digifort.media_input", "10.0.0.1", 3702, "udp", "rtsp")
+    media = flow("udp", "10.0.0.9:6970", "10.0.0.1:3702", packets=(90, 0))
+    got = Labelled(SERVER, media, learned=[named])
+    assert (got.of(media), got.grade(media)) == ("digifort.media_input", "confirmed")
+    assert got.evidence(media)[0] == "learned:rtsp"
+    alone = Labelled(media, learned=[named])
+    assert alone.of(media) == "other.rtp"
+
+
+def test_tds_at_a_digital_sentry_host_is_its_database_on_any_port() -> None:
+    sql = flow("tcp", "10.0.0.60:50001", "10.0.0.7:50123", evidence=["tds_prelogin", "tds_reply"])
+    got = Labelled(DS_SERVER, sql)
+    assert (got.of(sql), got.grade(sql)) == ("digital_sentry.sql", "confirmed")
+    alone = Labelled(sql)
+    assert alone.of(sql) == "other.mssql"
+
+
+@pytest.mark.parametrize(
+    ("transport", "port", "mark", "component"),
+    [
+        ("tcp", 7000, "http", "other.http"),
+        ("tcp", 7000, "tls", "other.tls"),
+        ("tcp", 443, "tls", "other.https"),
+        ("tcp", 8081, "rtsp", "other.rtsp"),
+        ("tcp", 80, "rtsp", "other.rtsp"),
+        ("udp", 7000, "rtp", "other.rtp"),
+        ("udp", 7000, "mpegts", "other.mpegts"),
+        ("udp", 7000, "stun", "other.stun"),
+        ("udp", 7000, "quic", "other.quic"),
+        ("udp", 7000, "ssdp", "other.ssdp"),
+        ("tcp", 7000, "foreign", "unclassified.tcp"),
+    ],
+)
+def test_what_remains_is_named_by_content(transport: str, port: int, mark: str, component: str) -> None:
+    got = Labelled(flow(transport, "10.0.0.50:50001", f"10.0.0.1:{port}", evidence=[mark]))
+    assert got.of() == component
+    assert f"content:{mark}" in got.evidence()
+
+
+def mark_sentence(code: str) -> str:
+    return next(mark.sentence for mark in MARKS if mark.code == code)
 
 
 # --- the user's own products -----------------------------------------------------------------------------------
@@ -431,9 +553,7 @@ def test_every_flow_has_one_owner_whatever_the_order(rows: list[dict[str, Any]],
     assert got.labels.evidence_lists() == [got.evidence(index) for index in range(len(rows))]
     for index, row in enumerate(rows):
         component, grade = got.of(index), got.grade(index)
-        assert (grade == "") == (component.partition(".")[0] in ("other", "network", "unclassified")) or (
-            component == "other.mssql" and grade == "confirmed"
-        )
+        assert (grade == "") == (component.partition(".")[0] in ("other", "network", "unclassified"))
         assert len(got.evidence(index)) == len(got.labels.reasons(index))
         assert component not in got.candidates(index)
         if row["proto"] == 6 and TCP_STATES[row["tcp_state"]] in ("attempt", "refused"):

@@ -129,11 +129,66 @@ def test_an_odd_record_before_real_damage_still_counts() -> None:
         assert (codes(info), info.problems[0].record) == (["damaged"], 2)
 
 
-def test_zeros_in_the_middle_of_a_capture() -> None:
-    """A full disk, a file that was not flushed: zeros look like empty records and must not count as such."""
-    data = simple_pcapng(5) + bytes(100_000) + enhanced(b"x" * 60)
-    found, info = read(data)
-    assert (len(found), codes(info)) == (6, ["damaged"])
+@SPEEDS
+@MAKERS
+@pytest.mark.parametrize("size", [100_000, 17, 16])
+@pytest.mark.parametrize("chunk", [50, 1 << 20])
+def test_zeros_in_the_middle_of_a_capture(compiled: bool, make: Callable[[int], bytes], size: int, chunk: int) -> None:
+    """A disk that failed for a moment: zeros look like empty records of 1970 and must not count as such."""
+    before, whole = make(5), make(12)
+    found, info = read(before + bytes(size) + whole[len(before) :], compiled=compiled, chunk=chunk)
+    assert found == read(whole)[0]
+    assert info.first_ns == T0 * 10**9
+    (problem,) = info.problems
+    assert (problem.code, problem.record, problem.offset) == ("damaged", 6, len(before))
+    assert problem.message == f"zeros instead of records: {size} bytes from byte {len(before)} on were skipped"
+    assert not info.complete
+
+
+@SPEEDS
+@MAKERS
+@pytest.mark.parametrize("size", [1_000_003, 40, 16])
+@pytest.mark.parametrize("chunk", [50, 1 << 20])
+def test_zeros_at_the_end_are_what_a_stopped_machine_leaves(
+    compiled: bool, make: Callable[[int], bytes], size: int, chunk: int
+) -> None:
+    data = make(5)
+    found, info = read(data + bytes(size), compiled=compiled, chunk=chunk)
+    assert found == read(data)[0]
+    (problem,) = info.problems
+    assert (problem.code, problem.record, problem.offset) == ("damaged", 6, len(data))
+    assert problem.message == f"nothing but zeros up to the end: {size} bytes from byte {len(data)} on were skipped"
+    assert not info.complete
+
+
+@SPEEDS
+@MAKERS
+def test_zeros_and_then_noise_are_not_called_zeros_to_the_end(compiled: bool, make: Callable[[int], bytes]) -> None:
+    _, info = read(make(5) + bytes(1000) + b"\xff" * 1000, compiled=compiled)
+    (problem,) = info.problems
+    assert "nothing but zeros" not in problem.message
+    assert "no record was found" in problem.message
+
+
+@SPEEDS
+def test_a_capture_of_nothing_but_zeros_holds_no_packets(compiled: bool) -> None:
+    found, info = read(pcap_header() + bytes(1_000_000), compiled=compiled)
+    assert (found, codes(info), info.first_ns, info.complete) == ([], ["damaged"], None, False)
+
+
+@SPEEDS
+@MAKERS
+@pytest.mark.parametrize("pattern", [b"\0\0\0\0\x01\x02\x03", b"\0" * 11 + b"\x0a", b"\x0a", b"\0\0\xff\0"])
+def test_a_record_is_found_behind_any_run_of_bytes(
+    compiled: bool, make: Callable[[int], bytes], pattern: bytes
+) -> None:
+    """The search leaps over zeros and looks at one byte of most places: no place that matters may be missed."""
+    before, whole = make(3), make(9)
+    lie = b"\xff" * 16
+    for size in (*range(40), 1000, 70_001):
+        run = (pattern * (size // len(pattern) + 1))[:size]
+        found, _ = read(before + lie + run + whole[len(before) :], compiled=compiled)
+        assert found == read(whole)[0], size
 
 
 @pytest.mark.parametrize(

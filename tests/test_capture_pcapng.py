@@ -22,7 +22,7 @@ from capture_files import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from classifier.capture import model
+from classifier.capture import Comment, model
 from classifier.capture.blocks import parse_interface
 from classifier.capture.pcapng_kernels import ticks_to_ns
 from classifier.jit import speed
@@ -149,7 +149,8 @@ def test_interface_descriptions_are_kept() -> None:
         "Linux 6.1",
         96,
     )
-    assert (info.comments, info.os, info.application) == (["mirror of port 7"], "Windows", "dumpcap")
+    assert (info.os, info.application) == ("Windows", "dumpcap")
+    assert info.comments == [Comment("interface", 0, "mirror of port 7")]
 
 
 def test_drop_counts_are_summed() -> None:
@@ -191,13 +192,26 @@ def test_names_and_comments_are_kept_bounded() -> None:
     found, info = read(data)
     assert len(found) == model.MAX_COMMENTS + 5
     assert (info.names["10.0.0.1"], info.names["::1"], len(info.names)) == ("server", "six", model.MAX_NAMES)
-    assert info.comments == ["look here"] * model.MAX_COMMENTS
+    assert info.comments == [Comment("packet", i + 1, "look here") for i in range(model.MAX_COMMENTS)]
     assert set(codes(info)) == {"limit"} and info.complete
 
 
 def test_long_comments_are_shortened() -> None:
     _, info = read(section() + interface() + enhanced(FRAME, options=option(1, "ä".encode() * 20_000)))
-    assert info.comments == ["ä" * model.MAX_COMMENT_CHARACTERS]
+    assert [c.text for c in info.comments] == ["ä" * model.MAX_COMMENT_CHARACTERS]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 1000])
+def test_a_comment_says_what_it_is_about(batch: int) -> None:
+    noted = enhanced(FRAME, options=option(1, b"look here") + option(0, b""))
+    second = section(options=option(1, b"the second")) + interface() + interface(options=option(1, b"port 7"))
+    _, info = read(simple_pcapng(3) + noted + second + enhanced(FRAME) + noted, batch=batch)
+    assert info.comments == [
+        Comment("packet", 4, "look here"),
+        Comment("section", 2, "the second"),
+        Comment("interface", 2, "port 7"),
+        Comment("packet", 6, "look here"),
+    ]
 
 
 def test_other_blocks_are_skipped() -> None:

@@ -18,9 +18,10 @@ from scapy.layers.l2 import GRE, Dot1AD, Dot1Q
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
-from classifier.columns import PACKET
+from classifier.columns import FRAG_AROUND, FRAG_MORE, PACKET
 from classifier.decode import STOPS
 from classifier.decode.layers import LINK_KINDS
+from classifier.decode.network import datagram_key
 from classifier.decode.packet import decode_layers
 from classifier.jit import view
 
@@ -111,11 +112,16 @@ def test_total_length_beyond_the_frame_counts_as_payload_but_not_as_captured() -
     assert (row["ip"], row["payload"], row["payload_captured"]) == (1500, 1472, 20)
 
 
-def test_first_fragment_of_a_tunnel_stays_with_the_tunnel() -> None:
-    """Its later fragments can only follow the outer addresses."""
+def test_first_fragment_of_a_tunnel_is_decoded_inside_and_keeps_the_key_of_the_others() -> None:
     first = IP(src="192.0.2.1", dst="192.0.2.2", flags="MF", id=9) / UDP(sport=3, dport=4789, len=500)
-    row = decode(1, bytes(eth / first / VXLAN(flags=8) / inner_eth / udp))
-    assert (row["src"], row["dst_port"], row["frag_more"], row["encap"]) == ("192.0.2.1", 4789, 1, "")
+    frame = bytes(eth / first / VXLAN(flags=8) / inner_eth / udp)
+    row = decode(1, frame)
+    assert (row["src"], row["dst_port"], row["encap"]) == ("10.1.1.1", 5000, "vxlan")
+    assert (row["frag_offset"], row["frag_more"]) == (0, FRAG_AROUND)
+    later = IP(src="192.0.2.1", dst="192.0.2.2", proto=17, frag=10, id=9) / Raw(b"12345678")
+    assert row["around"] == datagram_key(decode_rows([(1, bytes(eth / later), 0)], False)[0])
+    cut = decode(1, frame[: 14 + 20 + 8 + 8 + 14 + 19], len(frame))
+    assert (cut["src"], cut["dst_port"], cut["frag_more"], cut["around"]) == ("192.0.2.1", 4789, FRAG_MORE, 0)
 
 
 def test_tunnels_in_tunnels_end_at_the_depth_limit() -> None:

@@ -80,7 +80,11 @@ def test_text_of_a_capture_is_escaped_everywhere(kind: str, tmp_path: Path) -> N
     assert report.totals["packets"] == 1
     (learned,) = report.rows("learned")
     assert learned["instance"]  # the text did get as far as the report
-    assert report.captures[0].comments
+    (host,) = [row for row in report.rows("hosts") if row["address"] == "10.0.0.5"]
+    assert host["name"]
+    (capture,) = report.to_dict()["captures"]
+    assert [(c["about"], c["number"]) for c in capture["comments"]] == [("section", 1), ("interface", 0), ("packet", 1)]
+    assert capture["interfaces"][0]["name"] and capture["os"] and capture["hardware"]
     for form, shown in outputs(report).items():
         assert not CONTROL.search(shown), (form, CONTROL.search(shown))
         if form == "html":
@@ -112,6 +116,39 @@ def test_messages_on_standard_error_are_escaped(kind: str, tmp_path: Path, capfd
     lines = said.splitlines()
     assert len(lines) >= 3
     assert all(line.startswith("classify: ") for line in lines), lines
+
+
+def test_what_a_capture_says_about_itself_is_shown() -> None:
+    report = engine.classify(io.BytesIO(capture_of("DVR-01")))
+    shown = text.render(report, ("quality",))
+    for line in (
+        "-: pcapng, 1 interface, DVR-01, DVR-01",
+        "  interface 0: DVR-01, DVR-01",
+        "  comment on section 1: DVR-01",
+        "  comment on interface 0: DVR-01",
+        "  comment on packet 1: DVR-01",
+    ):
+        assert any(found.startswith(line) for found in shown.splitlines()), (line, shown)
+    overview = text.render(report, ())
+    assert "3 comments in the file: DVR-01" in overview
+    assert "10.0.0.5 DVR-01" in overview
+    assert "DVR-01" in text.render(report, ("hosts",))
+    (row,) = [row for row in csv_module.DictReader(io.StringIO(csv.render(report, "hosts").decode())) if row["name"]]
+    assert (row["address"], row["name"]) == ("10.0.0.5", "DVR-01")
+    assert report.hosts.set_index("address").loc["10.0.0.5", "name"] == "DVR-01"
+    measures = {row["measure"]: row["value"] for row in report.rows("quality")}
+    assert (measures["comments"], measures["names"]) == (3, 1)
+
+
+def test_a_capture_with_many_interfaces_and_comments_stays_readable() -> None:
+    many = interface(options=option(2, b"port")) * 3000 + enhanced(b"x" * 60, options=option(1, b"y" * 9000)) * 300
+    report = engine.classify(io.BytesIO(section() + many))
+    (capture,) = report.to_dict()["captures"]
+    assert (capture["interface_count"], len(capture["interfaces"]), len(capture["comments"])) == (3000, 100, 100)
+    assert {len(comment["text"]) for comment in capture["comments"]} == {1000}
+    lines = text.render(report, ("quality",)).splitlines()
+    assert "  and 2,980 more interfaces" in lines
+    assert len(lines) < 200
 
 
 SECRETS = ("REDACT-ME", "UkVEQUNULU1FOlJFREFDVC1NRQ", "AuthPass", "Basic ")

@@ -155,9 +155,9 @@ def test_the_examples_of_the_readme_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("service", built_in().services, ids=lambda service: service.id)
-def test_a_service_has_a_label_and_ports(service: Service) -> None:
+def test_a_service_has_a_label_and_ports_or_content(service: Service) -> None:
     assert service.label
-    assert service.tcp or service.udp
+    assert service.tcp or service.udp or service.content
     assert built_in().name_of(service.component) == service.label
     assert built_in().product_of(service.component) == "other"
 

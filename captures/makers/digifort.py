@@ -202,11 +202,7 @@ def web(site: Site, cast: Cast, ports: dict[str, int]) -> None:
     """80: a browser loads the ActiveX page. The server in turn reads a camera's page: that one is not Digifort's."""
     where = cast.server.ip
     talk = Conversation(site, cast.browser, 51_044, cast.server, ports["web"], labels.WEB)
-    refusal = (
-        b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="Servidor HTTP Digifort"\r\n'
-        b"Connection: close\r\nContent-Length: 0\r\n\r\n"
-    )
-    at = talk.ask(talk.open(8 * S), payloads.http_request("GET", "/", where), refusal)
+    at = talk.ask(talk.open(8 * S), payloads.http_request("GET", "/", where), payloads.digifort_refusal())
     talk.close(at + MS, 1)
     talk = Conversation(site, cast.browser, 51_045, cast.server, ports["web"], labels.WEB)
     fake = "Authorization: Basic UkVEQUNULU1FOlJFREFDVC1NRQ=="  # REDACT-ME:REDACT-ME

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 
+from . import payloads
 from .site import MS, US, Host, Label, S, Site
 
 SPS = bytes.fromhex("6742c016d900b03db011000003000100000300140f162e48")  # baseline, 704x480
@@ -62,12 +63,12 @@ class RtpStream:
 
     def packet(self, at: int, stamp: int, data: bytes, *, mark: bool) -> None:
         """One RTP packet; those in `lost` are sent but not captured."""
-        header = struct.pack("!BBHII", 0x80, (128 if mark else 0) | self.payload_type, self.sequence, stamp, self.ssrc)
+        message = payloads.rtp(self.payload_type, self.sequence, stamp, self.ssrc, data, mark=mark)
         if self.sent in self.lost:
             self.truth["lost"] = int(self.truth["lost"]) + 1  # type: ignore[call-overload]
         else:
             where = (self.src, self.sport, self.dst, self.dport)
-            self.site.udp(at, *where, header + data, self.label, ttl=self.ttl)
+            self.site.udp(at, *where, message, self.label, ttl=self.ttl)
             self.truth["packets"] = int(self.truth["packets"]) + 1  # type: ignore[call-overload]
         self.highest = self.sequence
         self.sequence = (self.sequence + 1) % 65536
@@ -110,21 +111,8 @@ class RtpStream:
         """RTCP SR and SDES of the sender (compound packet)."""
         now = self.site.start_ns + at
         seconds, rest = divmod(now, S)
-        report = struct.pack(
-            "!BBHIIIIII",
-            0x80,
-            200,
-            6,
-            self.ssrc,
-            seconds + NTP_EPOCH,
-            (rest << 32) // S,
-            self.stamp(at),
-            self.sent,
-            self.octets,
-        )
-        item = b"\x01" + bytes([len(cname)]) + cname.encode()
-        item += bytes(4 - len(item) % 4)
-        report += struct.pack("!BBHI", 0x81, 202, 1 + len(item) // 4, self.ssrc) + item
+        stamps = (seconds + NTP_EPOCH, (rest << 32) // S), self.stamp(at)
+        report = payloads.rtcp_sender_report(self.ssrc, *stamps, self.sent, self.octets, cname)
         where = (self.src, self.sport + 1, self.dst, self.dport + 1)
         self.site.udp(at, *where, report, self.label, ttl=self.ttl)
 
@@ -132,10 +120,7 @@ class RtpStream:
         """RTCP RR of the receiving host, with the loss it has seen."""
         assert isinstance(self.dst, Host)
         lost = int(self.truth["lost"])  # type: ignore[call-overload]
-        report = struct.pack("!BBHIIIIIII", 0x81, 201, 7, receiver_ssrc, self.ssrc, lost, self.highest, 40, 0, 0)
-        item = b"\x01\x08receiver"
-        item += bytes(4 - len(item) % 4)
-        report += struct.pack("!BBHI", 0x81, 202, 1 + len(item) // 4, receiver_ssrc) + item
+        report = payloads.rtcp_receiver_report(receiver_ssrc, self.ssrc, lost, self.highest, 40, "receiver")
         self.site.udp(at, self.dst, self.dport + 1, self.src, self.sport + 1, report, self.label)
 
 

@@ -41,6 +41,14 @@ def digifort_ping(name: str) -> bytes:
     return digifort_frame(name, b"")
 
 
+def digifort_refusal() -> bytes:
+    """What the Digifort web server answers to a browser without credentials."""
+    return (
+        b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="Servidor HTTP Digifort"\r\n'
+        b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+    )
+
+
 def jpeg(rng: random.Random, size: int, *, width: int = 320, height: int = 240) -> bytes:
     """A JPEG file by its markers; the scan is noise without marker bytes."""
     head = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
@@ -70,20 +78,20 @@ def rtsp_request(method: str, url: str, number: int, *headers: str) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def rtsp_reply(number: int, *headers: str, body: bytes = b"") -> bytes:
-    """An RTSP/1.0 200 reply."""
-    lines = ["RTSP/1.0 200 OK", f"CSeq: {number}", *headers]
+def rtsp_reply(number: int, *headers: str, body: bytes = b"", status: str = "200 OK") -> bytes:
+    """An RTSP/1.0 reply."""
+    lines = [f"RTSP/1.0 {status}", f"CSeq: {number}", *headers]
     if body:
         lines += ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def sdp(address: str, payload_type: int, codec: str) -> bytes:
+def sdp(address: str, payload_type: int, codec: str, *, name: str = "Media") -> bytes:
     """A session description with one video track."""
     lines = [
         "v=0",
         f"o=- 0 0 IN IP4 {address}",
-        "s=Media",
+        f"s={name}",
         "c=IN IP4 0.0.0.0",
         "t=0 0",
         f"m=video 0 RTP/AVP {payload_type}",
@@ -303,3 +311,67 @@ def stun_reply(request: bytes, address: int, port: int) -> bytes:
 def bfd(own: int, other: int) -> bytes:
     """A BFD control packet in state Up (RFC 5880)."""
     return struct.pack("!BBBBIIIII", 1 << 5, 3 << 6, 3, 24, own, other, 300_000, 300_000, 0)
+
+
+def rtp(payload_type: int, sequence: int, stamp: int, ssrc: int, data: bytes, *, mark: bool = False) -> bytes:
+    """An RTP packet (RFC 3550, section 5.1)."""
+    return struct.pack("!BBHII", 0x80, (128 if mark else 0) | payload_type, sequence, stamp, ssrc) + data
+
+
+def rtcp_source(ssrc: int, cname: str) -> bytes:
+    """SDES with the sender's name, the second part of a compound RTCP packet."""
+    item = b"\x01" + bytes([len(cname)]) + cname.encode()
+    item += bytes(4 - len(item) % 4)
+    return struct.pack("!BBHI", 0x81, 202, 1 + len(item) // 4, ssrc) + item
+
+
+def rtcp_sender_report(ssrc: int, ntp_stamp: tuple[int, int], stamp: int, sent: int, octets: int, cname: str) -> bytes:
+    """SR and SDES; `ntp_stamp` in seconds since 1900 and their fraction."""
+    report = struct.pack("!BBHIIIIII", 0x80, 200, 6, ssrc, *ntp_stamp, stamp, sent, octets)
+    return report + rtcp_source(ssrc, cname)
+
+
+def rtcp_receiver_report(own: int, ssrc: int, lost: int, highest: int, jitter: int, cname: str) -> bytes:
+    """RR with one block, and SDES."""
+    report = struct.pack("!BBHIIIIIII", 0x81, 201, 7, own, ssrc, lost, highest, jitter, 0, 0)
+    return report + rtcp_source(own, cname)
+
+
+def sip(first_line: str, call: str, number: int, *headers: str, body: bytes = b"") -> bytes:
+    """A SIP request or reply (RFC 3261)."""
+    lines = [first_line, f"Call-ID: {call}", f"CSeq: {number} INVITE", *headers]
+    if body:
+        lines.append("Content-Type: application/sdp")
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+def smb(command: int, number: int, body: bytes) -> bytes:
+    """An SMB2 message with its NetBIOS length [MS-SMB2]."""
+    header = b"\xfeSMB" + struct.pack("<HHIHHIIQIIQ16s", 64, 0, 0, command, 1, 0, 0, number, 0, 0, 0, bytes(16))
+    return struct.pack("!I", len(header) + len(body)) + header + body
+
+
+def dhcp(kind: int, number: int, mac: bytes, yours: bytes = bytes(4)) -> bytes:
+    """A DHCP message (RFC 2131): 1 discover, 2 offer, 3 request, 5 acknowledgement."""
+    head = struct.pack("!BBBBIHH4s4s4s4s16s", 2 if kind in (2, 5) else 1, 1, 6, 0, number, 0, 0,
+                       bytes(4), yours, bytes(4), bytes(4), mac.ljust(16, b"\0"))  # fmt: skip
+    return head + bytes(192) + bytes.fromhex("63825363") + bytes((53, 1, kind, 255))
+
+
+def quic_initial(rng: random.Random) -> bytes:
+    """A QUIC version 1 Initial packet by its header (RFC 9000); what follows is encrypted anyway."""
+    head = b"\xc3\x00\x00\x00\x01\x08" + rng.randbytes(8) + b"\0\0" + struct.pack("!H", 0x4000 | 1180)
+    return (head + rng.randbytes(1200))[:1200]
+
+
+def soap(action: str) -> bytes:
+    """The body of an ONVIF call."""
+    return (
+        '<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>'
+        f'<{action} xmlns="http://www.onvif.org/ver10/device/wsdl"/></s:Body></s:Envelope>'
+    ).encode()
+
+
+def http_post(path: str, host: str, body: bytes, kind: str) -> bytes:
+    """An HTTP/1.1 request with a body."""
+    return http_request("POST", path, host, f"Content-Type: {kind}", f"Content-Length: {len(body)}") + body

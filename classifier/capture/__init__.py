@@ -12,13 +12,14 @@ from __future__ import annotations
 from classifier.capture.detect import find_captures, is_capture
 from classifier.capture.linktypes import link_type_name
 from classifier.capture.merge import CaptureSet, time_order
-from classifier.capture.model import CaptureInfo, Interface, Problem, RecordBatch
+from classifier.capture.model import CaptureInfo, Comment, Interface, Problem, RecordBatch
 from classifier.capture.reader import CaptureReader, open_capture
 
 __all__ = [
     "CaptureInfo",
     "CaptureReader",
     "CaptureSet",
+    "Comment",
     "Interface",
     "Problem",
     "RecordBatch",

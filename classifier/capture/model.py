@@ -55,6 +55,15 @@ class Problem:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What somebody noted in a pcapng file (opt_comment)."""
+
+    about: str  # "section", "interface" or "packet"
+    number: int  # of the section, from 1; of the interface, from 0; of the record, from 1
+    text: str  # as it stands in the file: renderers escape it
+
+
 @dataclass(slots=True)
 class Interface:
     """One interface of a capture: for pcap the file itself, for pcapng an Interface Description Block."""
@@ -94,7 +103,7 @@ class CaptureInfo:
     hardware: str = ""
     os: str = ""
     application: str = ""
-    comments: list[str] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)  # the first MAX_COMMENTS
     names: dict[str, str] = field(default_factory=dict)  # address -> host name, from Name Resolution Blocks
     dropped: int = 0  # packets lost while capturing, as the file says
 

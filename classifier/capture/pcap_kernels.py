@@ -32,8 +32,9 @@ from classifier.capture.walker import (
     STATUS,
     WIRE,
     capture_u32,
+    past_zeros,
 )
-from classifier.jit import i64, kernel
+from classifier.jit import i64, inlined, kernel
 
 # walker state of this format
 HEADER_BYTES = STATE  # record header: 16, 20, 24 or 28
@@ -90,6 +91,9 @@ def walk_pcap(buffer: Any, start: int, end: int, records: Any, first: int, limit
             need = header + captured
             break
         seconds = capture_u32(buffer, at, big)
+        if captured == 0 and wire == 0 and seconds == 0 and capture_u32(buffer, at + 4, big) == 0:
+            status = DAMAGED  # blocks of a file that were never written are zeros, not records
+            break
         if (captured > wire or captured > snaplen > 0) and at != believed and doubts > 0:
             if following + header <= end:
                 after = capture_u32(buffer, following + 8, big)
@@ -135,7 +139,7 @@ def walk_pcap(buffer: Any, start: int, end: int, records: Any, first: int, limit
     return n
 
 
-@kernel
+@inlined
 def plausible_pcap(buffer: Any, at: int, state: Any) -> int:
     """Length of the record at `at` with its header if that looks like one, else -1; its header is in the window."""
     big = i64(state[BIG])
@@ -167,8 +171,15 @@ def resync_pcap(buffer: Any, start: int, stop: int, end: int, ended: bool, state
     POSITION is set to the place found, or to where the search must go on; STATUS to FULL when found, else MORE.
     """
     header = i64(state[HEADER_BYTES])
+    top = 8 if i64(state[BIG]) else 11  # the highest bytes of both lengths are 0: most places fail on one look
     at = start
     while at < stop and at + header <= end:
+        if buffer[at + top] != 0 or buffer[at + top + 4] != 0:
+            at += 1
+            continue
+        if buffer[at + 8] == 0 and buffer[at + 9] == 0 and buffer[at + 10] == 0 and buffer[at + 11] == 0:
+            at = past_zeros(buffer, at + 12, end) - 11
+            continue
         place = at
         links = 0
         while True:
@@ -194,7 +205,7 @@ def resync_pcap(buffer: Any, start: int, stop: int, end: int, ended: bool, state
             state[NEED] = place + header - at
             return 0
         at += 1
-    state[POSITION] = at
+    state[POSITION] = min(at, stop)
     state[STATUS] = MORE
     state[NEED] = header
     return 0

@@ -38,6 +38,7 @@ from classifier.capture.model import (
     MAX_STATISTICS,
     TIMESTAMP,
     CaptureInfo,
+    Comment,
     Rows,
     counted,
 )
@@ -95,14 +96,13 @@ class PcapngWalker(Walker):
         source, state = self.source, self.state
         n = 0
         while True:
-            before = n
             n = self.kernels.walk_pcapng(
                 self.memory(), source.start, source.end, records, n, limit, state, self._interfaces, self._notes
             )
             source.start = int(state[POSITION])
             self.records_before = n
             if state[NOTES]:
-                self._keep_comments(before)
+                self._keep_comments()
             if state[STATUS] != BLOCK:
                 break
             self._block()
@@ -147,16 +147,17 @@ class PcapngWalker(Walker):
             self._told.add(what)
             self.problem(code, self.source.offset + self.source.start, message, complete=True)
 
-    def _keep_comments(self, before: int) -> None:
-        for _row, place, length in self._notes[: int(self.state[NOTES])].tolist():
-            self._comment(self.source.buffer[place : place + min(length, 4 * MAX_COMMENT_CHARACTERS)].tobytes())
+    def _keep_comments(self) -> None:
+        for row, place, length in self._notes[: int(self.state[NOTES])].tolist():
+            text = self.source.buffer[place : place + min(length, 4 * MAX_COMMENT_CHARACTERS)].tobytes()
+            self._comment("packet", self.info.packets + row + 1, text)
         self.state[NOTES] = 0
         if len(self.info.comments) >= MAX_COMMENTS:
             self._notes = np.zeros((0, 3), np.int64)
 
-    def _comment(self, text: bytes) -> None:
+    def _comment(self, about: str, number: int, text: bytes) -> None:
         if len(self.info.comments) < MAX_COMMENTS:
-            self.info.comments.append(clean(text, MAX_COMMENT_CHARACTERS))
+            self.info.comments.append(Comment(about, number, clean(text, MAX_COMMENT_CHARACTERS)))
         else:
             self._once("comments", LIMIT, f"only the first {MAX_COMMENTS} comments are kept")
 
@@ -208,7 +209,7 @@ class PcapngWalker(Walker):
         if info.sections == 1:
             info.hardware, info.os, info.application = section.hardware, section.os, section.application
         for comment in section.comments:
-            self._comment(comment)
+            self._comment("section", info.sections, comment)
         if section.major != 1:
             self._once("version", HEADER, f"pcapng version {section.major}.{section.minor} is read as version 1.0")
         state[BIG] = big
@@ -234,7 +235,7 @@ class PcapngWalker(Walker):
         if parsed.problem:
             self._once("offset", TIMESTAMP, f"interface {row}: {parsed.problem}")
         for comment in parsed.comments:
-            self._comment(comment)
+            self._comment("interface", row, comment)
         info.interfaces.append(interface)
         name = linktypes.link_type_name(interface.link)
         if name not in info.link_types and len(info.link_types) < 256:

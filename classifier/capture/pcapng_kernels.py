@@ -37,8 +37,9 @@ from classifier.capture.walker import (
     WIRE,
     capture_u16,
     capture_u32,
+    past_zeros,
 )
-from classifier.jit import i64, kernel
+from classifier.jit import i64, inlined, kernel
 
 # walker state of this format
 FIRST_INTERFACE = STATE  # row of the section's interface 0
@@ -143,7 +144,7 @@ def packet_options(buffer: Any, at: int, end: int, record: int, state: Any, note
     return 0
 
 
-@kernel
+@inlined
 def plausible_block(buffer: Any, at: int, end: int, state: Any) -> int:
     """1 if a block that we know begins at `at`; 0 if not; -1 if bytes after `end` would tell. 12 bytes are there."""
     big = i64(state[BIG])
@@ -360,7 +361,14 @@ def walk_pcapng(
 def resync_pcapng(buffer: Any, start: int, stop: int, end: int, ended: bool, state: Any) -> int:
     """Where the next whole block begins, from `start` on and before `stop`; POSITION and STATUS as in `resync_pcap`."""
     at = start
+    top = 0 if i64(state[BIG]) else 3  # the highest byte of a type is 0, but for a section's: most places fail here
     while at < stop and at + 12 <= end:
+        if buffer[at + top] != 0 and buffer[at + top] != 0x0A:
+            at += 1
+            continue
+        if buffer[at] == 0 and buffer[at + 1] == 0 and buffer[at + 2] == 0 and buffer[at + 3] == 0:
+            at = past_zeros(buffer, at + 4, end) - 3
+            continue
         verdict = plausible_block(buffer, at, end, state)
         if verdict == 1:
             state[POSITION] = at
@@ -371,6 +379,6 @@ def resync_pcapng(buffer: Any, start: int, stop: int, end: int, ended: bool, sta
             state[STATUS] = MORE
             return 0
         at += 1
-    state[POSITION] = at
+    state[POSITION] = min(at, stop)
     state[STATUS] = MORE
     return 0

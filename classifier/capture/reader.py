@@ -44,6 +44,8 @@ from classifier.columns import BATCH, RECORD
 
 HEAD = 64
 """Bytes by which the format is told."""
+ZEROS = 12
+"""Zero bytes in a row where a record should begin that are called zeros: the least that one of either format takes."""
 SMALL_RECORDS = 2000
 """Up to so many records, interpreting the kernels takes less time than loading the compiled ones."""
 
@@ -180,17 +182,25 @@ class CaptureReader:
         walker, source = self._walker, self._source
         begin = source.offset + source.start
         what = walker.damage()
+        began = zeros = not source.buffer[source.start : source.start + ZEROS].any()
         walker.anchor()
         source.start += 1
-        ended = False
-        while not walker.resync(ended):
-            if ended:
+        ended = found = False
+        while not found:
+            at = source.start
+            found = walker.resync(ended)
+            if ended and not found:
                 source.start = source.end
-                self._skipped(begin, f"{what}, and no record was found after it")
-                return False
-            ended = not source.more()
+            zeros = zeros and not source.buffer[at : source.start].any()
+            if ended:
+                break
+            ended = not found and not source.more()
+        if zeros:  # what a machine or a disk leaves that stopped while capturing
+            what = "zeros instead of records" if found else "nothing but zeros up to the end"
+        elif not found:
+            what = f"{'zeros instead of a record' if began else what}, and no record was found after it"
         self._skipped(begin, what)
-        return True
+        return found
 
     def _skipped(self, begin: int, what: str) -> None:
         skipped = self._source.offset + self._source.start - begin

@@ -77,6 +77,14 @@ def capture_u16(buffer: Any, at: int, big: int) -> int:
     return b << 8 | a
 
 
+@kernel
+def past_zeros(buffer: Any, at: int, end: int) -> int:
+    """Index of the first byte of buffer[at:end] that is not 0, `end` when there is none."""
+    while at < end and buffer[at] == 0:
+        at += 1
+    return at
+
+
 class Walker:
     """Finds the records of one file format in the window of a Source."""
 

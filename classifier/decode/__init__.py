@@ -2,8 +2,8 @@
 
 `decode_batch` is the kernel (call it through `jit.speed`); the rest are names of what its codes mean. Layers are in
 `link`, `pseudo`, `serial`, `wlan`, `labels`, `tunnels`, `network` and `transport`, numbers and names in `protocols`
-and `layers`; `packet` holds the loop over layers, `simple` the short way of the common frame; `sniff` then looks at what the
-payloads begin with (`hints`). Next: `flows`.
+and `layers`; `packet` holds the loop over layers, `simple` the short way of the common frame; `sniff` then looks at
+what the payloads begin with (`hints`). Next: `flows`.
 """
 
 from __future__ import annotations

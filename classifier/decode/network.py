@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from classifier.decode.fields import be16, be32
-from classifier.decode.layers import DONE, E_AH, HALTED, IPV4, IPV6, STOPPED, TRANSPORT
+from classifier.decode.layers import DONE, E_AH, HALTED, IPV4, IPV6, LAYER_BITS, STOPPED, TRANSPORT
 from classifier.decode.protocols import STOP_CUT, STOP_LENGTH, STOP_VERSION
-from classifier.jit import i64, kernel
+from classifier.jit import MASK32, i64, kernel
 
 _HOP_BY_HOP = 0
 _ROUTING = 43
@@ -38,6 +38,41 @@ def clear_transport(row: Any) -> None:
     row["icmp_type"] = 0
     row["icmp_code"] = 0
     row["opaque"] = 0
+
+
+@kernel
+def datagram_key(row: Any) -> int:
+    """Hash of 61 bits that all fragments of one datagram share, of the IP header that owns `row` now; never 0.
+
+    IPv4: source, destination, protocol, identification (RFC 791 section 3.2). IPv6: without the protocol, because the
+    fragments do not all name the same next header (RFC 8200 section 4.5).
+    """
+    version = i64(row["version"])
+    head = version
+    if version == 4:
+        protocol = i64(row["proto"])
+        if i64(row["encap"]) & ((1 << LAYER_BITS) - 1) == E_AH:  # the header's own number; `proto` is what it signs
+            protocol = _AH
+        head = protocol << 8 | version
+    low = 0x9E3779B1
+    high = 0x85EBCA6B
+    for word in (
+        head,
+        i64(row["frag_id"]),
+        i64(row["src3"]),
+        i64(row["dst3"]),
+        i64(row["src2"]),
+        i64(row["dst2"]),
+        i64(row["src1"]),
+        i64(row["dst1"]),
+        i64(row["src0"]),
+        i64(row["dst0"]),
+    ):
+        low = ((low ^ word) * 0x2C1B3C6D) & MASK32
+        low ^= low >> 15
+        high = ((high ^ word) * 0x297A2D39) & MASK32
+        high ^= high >> 13
+    return (high & 0x7FFFFFFF) << 31 | (low & 0x7FFFFFFF) | 1
 
 
 @kernel

@@ -7,13 +7,18 @@ go; everything else goes through `decode_layers`, one layer kernel per step. Bot
 
 The innermost layer that is there whole owns the packet: its addresses are written over those of the layers
 around it only then, together with the encapsulation, VLAN and MAC addresses known at that point.
+
+The first fragment of a tunnel's datagram is followed inside like any other packet. The datagram's other fragments
+show nothing but the tunnel's addresses, so the row keeps the key they share (`around`, FRAG_AROUND). When fragmented
+datagrams lie in one another, it is the key of the outermost that the frame is the first fragment of; the innermost
+IP header's fragmentation is in the row's own fields.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from classifier.columns import LINK_PROTO, NO_VLAN
+from classifier.columns import FRAG_AROUND, LINK_PROTO, NO_VLAN
 from classifier.decode.fields import be16, be48
 from classifier.decode.labels import label_layer
 from classifier.decode.layers import (
@@ -59,6 +64,7 @@ from classifier.decode.link import lan_layer
 from classifier.decode.network import (
     authentication_header,
     clear_transport,
+    datagram_key,
     ip_version,
     ipv4_header,
     ipv6_extension,
@@ -112,6 +118,7 @@ def clear_packet(row: Any) -> None:
     row["version"] = 0
     row["ttl"] = 0
     row["stop"] = 0
+    row["around"] = 0
 
 
 @kernel
@@ -213,10 +220,14 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
     version = 0  # of the IP header that owns the packet
     tunnels = 0
     stop = 0
+    around = 0  # key of the outermost datagram that this frame is the first fragment of
     while kind != DONE:
         begin = at
         this = kind
         layer = 0
+        leads = around  # what it is once an inner layer takes the row
+        if version != 0 and around == 0 and row["frag_more"] != 0:
+            leads = datagram_key(row)
         if kind == IP:
             kind = ip_version(buffer, at, end)
             continue
@@ -227,6 +238,7 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
                     own_link(row, _IPV4_CUT, encap, vlan, src_mac, dst_mac)
             else:
                 version = 4
+                around = leads
                 own_lower(row, encap, vlan, src_mac, dst_mac)
         elif kind == IPV6:
             kind, value, at, limit, layer = ipv6_header(buffer, at, end, limit, row)
@@ -235,12 +247,14 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
                     own_link(row, _IPV6_CUT, encap, vlan, src_mac, dst_mac)
             else:
                 version = 6
+                around = leads
                 own_lower(row, encap, vlan, src_mac, dst_mac)
         elif kind == ETHERNET and 0 < encap < _ROOM_FOR_TAGS and decode_simple(buffer, at, end - at, row):
             tags = i64(row["encap"])  # a simple frame in a tunnel: most of a mirror port's traffic
             row["encap"] = encap << (0 if tags == 0 else LAYER_BITS if tags == E_VLAN else 2 * LAYER_BITS) | tags
             if row["vlan"] == NO_VLAN:
                 row["vlan"] = vlan
+            around = leads
             kind = DONE
         elif kind == TRANSPORT:
             kind, value, at, limit, layer = transport_layer(buffer, value, version, at, end, limit, row)
@@ -271,7 +285,7 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
                     if is_wlan_data(buffer, begin, captured_end):
                         dst_mac = wlan_destination(buffer, begin)
                         src_mac = wlan_source(buffer, begin)
-        end = min(captured_end, limit)
+        end = min(end, limit)
         if layer != 0:
             if encap < _FULL:
                 encap = encap << LAYER_BITS | layer
@@ -282,14 +296,12 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
                     value = STOP_DEPTH
             if kind == TRANSPORT:  # an authentication header belongs to the IP header before it
                 row["encap"] = encap
-        if this == TRANSPORT and kind != TRANSPORT and kind != HALTED and kind != DONE:
-            if row["frag_more"] != 0:  # a tunnel's first fragment stays with its other fragments
-                kind = DONE
         if kind == NAMED:
             whole = end - at >= 28 if value == _ARP else version == 0 or end > at
             if version == 0 or (value > LAST_WEAK and whole):
                 own_link(row, value, encap, vlan, src_mac, dst_mac)
                 version = 0
+                around = leads
                 if value in (_MACSEC, _WLAN_ENCRYPTED):
                     row["opaque"] = 1
             kind = DONE
@@ -302,6 +314,9 @@ def decode_layers(buffer: Any, link: int, at: int, captured: int, wire: int, row
                 stop = STOP_SHORT
             kind = DONE
     row["stop"] = stop
+    row["around"] = around
+    if around != 0:
+        row["frag_more"] = i64(row["frag_more"]) | FRAG_AROUND
 
 
 @kernel

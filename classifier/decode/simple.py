@@ -54,6 +54,7 @@ def decode_simple(buffer: Any, at: int, captured: int, row: Any) -> bool:
     row["dst_mac"] = be48(buffer, at)
     row["frag_offset"] = 0
     row["frag_more"] = 0
+    row["around"] = 0
     row["icmp_type"] = 0
     row["icmp_code"] = 0
     row["stop"] = 0

@@ -264,10 +264,11 @@ def is_mpegts(buffer: Any, at: int, have: int, size: int) -> bool:
     """Whole transport stream packets: a sync byte every 188 bytes."""
     if size < _TS_PACKET or size % _TS_PACKET != 0:
         return False
+    sync = 0
     for k in range(0, have, _TS_PACKET):
-        if i64(buffer[at + k]) != 0x47:
-            return False
-    return True
+        if i64(buffer[at + k]) == 0x47:
+            sync += 1
+    return sync * _TS_PACKET >= have
 
 
 @kernel

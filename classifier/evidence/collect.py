@@ -1,28 +1,49 @@
 """From candidate payloads to facts.
 
-In: the CANDIDATE rows of a batch, its PACKET rows and buffers. Out: `memberships` (who joined which group) and
-`announced` (which port an SSRP reply names), each capped. Next: the engine puts them into its `Pass`.
+In: the CANDIDATE rows of a batch, its PACKET rows and buffers. Out: `proofs` (what a payload shows of its flow),
+`memberships` (who joined which group), `announced` (which port an SSRP reply names) and `sessions` (RTSP), each
+capped. Next: the engine, `proofs.judge`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from classifier.evidence.digifort import component_of, parse_frame
+from classifier.evidence.http import http_facts
 from classifier.evidence.membership import parse_igmp, parse_mld
-from classifier.evidence.ssrp import parse_reply
-from classifier.flows.state import KIND_IGMP, KIND_MLD, KIND_SSRP
+from classifier.evidence.message import Message, parse_head
+from classifier.evidence.proofs import Proof
+from classifier.evidence.sessions import Sessions
+from classifier.evidence.ssdp import parse_ssdp
+from classifier.evidence.ssrp import parse_reply, parse_request
+from classifier.evidence.tds import parse_prelogin
+from classifier.evidence.tls import parse_client_hello
+from classifier.evidence.wsd import parse_wsd
+from classifier.flows import state as st
 from classifier.flows.table import address_text
+from classifier.limits import Limits
 
 Array = npt.NDArray[Any]
 
-MAX_FACTS = 100_000
 _ICMP_HEADER = 8
-_SSRP_PORT = 1434
+_FRAMES = {
+    "digifort.server": "digifort_login",
+    "digifort.analytics": "digifort_analytics",
+    "digifort.lpr": "digifort_lpr",
+}
+_HTTP_MARKS = {
+    "digifort_api": "digifort_interface_path",
+    "digifort_realm": "digifort_http_realm",
+    "other_banner": "http_other_server",
+    "mjpeg": "mjpeg",
+    "onvif": "onvif",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,66 +74,166 @@ class Announced:
     record: int
 
 
-class Collector:
-    """Facts of one pass, in reading order. `dropped`: candidates beyond the cap."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One candidate: its packet, and which side of which tally row sent it."""
 
-    def __init__(self) -> None:
+    packet: Any
+    row: int
+    side: int
+
+    def proof(self, code: str, detail: str = "") -> Proof:
+        packet = self.packet
+        times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
+        return Proof(code, self.row, self.side, *times, detail)
+
+    def address(self, end: str) -> str:
+        """Of the sender ("src") or the receiver ("dst")."""
+        return address_text([self.packet[f"{end}{k}"] for k in range(4)], int(self.packet["version"]))
+
+
+class Collector:
+    """Facts of one pass, in reading order.
+
+    `max_facts`: no further payload is looked at when there are that many (one payload can add some hundreds).
+    `dropped`: payloads that were not looked at.
+    """
+
+    def __init__(self, max_facts: int = Limits.facts) -> None:
+        self.max_facts = max_facts
         self.memberships: list[Membership] = []
         self.announced: list[Announced] = []
-        self.dropped = 0
+        self.proofs: list[Proof] = []
+        self.sessions = Sessions()
+        self._dropped = 0
+        self._asked: dict[int, bool] = {}  # per HTTP connection: whether the last request was for the Digifort API
+        self._parsers: dict[int, Callable[[_Seen, bytes], None]] = {
+            st.KIND_SSRP: self._ssrp_reply,
+            st.KIND_ASKED: self._ssrp_request,
+            st.KIND_IGMP: self._igmp,
+            st.KIND_MLD: self._mld,
+            st.KIND_FRAME: self._frame,
+            st.KIND_TEXT: self._text,
+            st.KIND_STREAM: self._stream,
+            st.KIND_TDS: self._tds,
+            st.KIND_TLS: self._tls,
+            st.KIND_HTTPU: self._httpu,
+            st.KIND_SOAP: self._soap,
+        }
+
+    @property
+    def dropped(self) -> int:
+        """Payloads beyond a bound."""
+        return self._dropped + self.sessions.dropped
 
     def take(self, candidates: Array, packets: Array, buffers: Sequence[tuple[Any, Array]]) -> None:
         """Look at a batch's candidates. `buffers`: per part of the batch its buffer and the rows that lie in it."""
         for candidate in candidates:
-            if len(self.memberships) + len(self.announced) >= MAX_FACTS:
-                self.dropped += 1
+            if len(self.memberships) + len(self.announced) + len(self.proofs) >= self.max_facts:
+                self._dropped += 1
                 continue
             index = int(candidate["packet"])
-            packet = packets[index]
-            buffer = _buffer_of(index, buffers)
+            seen = _Seen(packets[index], int(candidate["flow"]), int(candidate["side"]))
             kind = int(candidate["kind"])
-            if kind == KIND_SSRP:
-                self._ssrp(packet, _payload(packet, buffer, 0))
-            elif kind in (KIND_IGMP, KIND_MLD) and not packet["stop"]:
-                self._membership(packet, kind, _payload(packet, buffer, _ICMP_HEADER))
+            before = _ICMP_HEADER if kind in (st.KIND_IGMP, st.KIND_MLD) else 0
+            self._parsers[kind](seen, _payload(seen.packet, _buffer_of(index, buffers), before))
 
-    def _membership(self, packet: Any, kind: int, payload: bytes) -> None:
-        host = address_text([packet["src0"], packet["src1"], packet["src2"], packet["src3"]], int(packet["version"]))
-        parse = parse_igmp if kind == KIND_IGMP else parse_mld
-        for said in parse(payload):
-            self.memberships.append(
-                Membership(
-                    said.group,
-                    host,
-                    said.kind,
-                    said.version,
-                    int(packet["ts_ns"]),
-                    int(packet["capture"]),
-                    int(packet["record"]),
-                )
-            )
+    def _igmp(self, seen: _Seen, payload: bytes) -> None:
+        if not seen.packet["stop"]:
+            self._membership(seen, parse_igmp(payload))
 
-    def _ssrp(self, packet: Any, payload: bytes) -> None:
-        if int(packet["src_port"]) != _SSRP_PORT:
-            return
+    def _mld(self, seen: _Seen, payload: bytes) -> None:
+        if not seen.packet["stop"]:
+            self._membership(seen, parse_mld(payload))
+
+    def _membership(self, seen: _Seen, reports: Sequence[Any]) -> None:
+        packet, host = seen.packet, seen.address("src")
+        times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
+        for said in reports:
+            self.memberships.append(Membership(said.group, host, said.kind, said.version, *times))
+
+    def _ssrp_request(self, seen: _Seen, payload: bytes) -> None:
+        request = parse_request(payload)
+        usable = request is not None and not request.malformed and not request.over_long
+        self.proofs.append(
+            seen.proof("ssrp_request", request.instance) if usable and request else seen.proof("not_ssrp")
+        )
+
+    def _ssrp_reply(self, seen: _Seen, payload: bytes) -> None:
         reply = parse_reply(payload)
         if reply is None:
+            if parse_request(payload) is None:
+                self.proofs.append(seen.proof("not_ssrp"))
             return
-        version = int(packet["version"])
-        for instance in reply.instances:
-            self.announced.append(
-                Announced(
-                    address_text([packet["src0"], packet["src1"], packet["src2"], packet["src3"]], version),
-                    address_text([packet["dst0"], packet["dst1"], packet["dst2"], packet["dst3"]], version),
-                    instance.tcp_port or 0,
-                    instance.instance,
-                    instance.server,
-                    instance.version,
-                    int(packet["ts_ns"]),
-                    int(packet["capture"]),
-                    int(packet["record"]),
-                )
-            )
+        names = [item.instance for item in reply.instances]
+        self.proofs.append(seen.proof("ssrp_reply", ", ".join(names[:4])))
+        packet = seen.packet
+        times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
+        source, asker = seen.address("src"), seen.address("dst")
+        for item in reply.instances:
+            said = (source, asker, item.tcp_port or 0, item.instance, item.server, item.version)
+            self.announced.append(Announced(*said, *times))
+
+    def _frame(self, seen: _Seen, payload: bytes) -> None:
+        frame = parse_frame(payload)
+        if frame is None:
+            return
+        self.proofs.append(seen.proof("digifort_frame", frame.name))
+        component = component_of(frame.name)
+        if component is not None:
+            self.proofs.append(seen.proof(_FRAMES[component], frame.version))
+
+    def _text(self, seen: _Seen, payload: bytes) -> None:
+        message = parse_head(payload)
+        if message is None:
+            return
+        if message.credentials in ("basic", "url"):
+            self.proofs.append(seen.proof("credentials", message.credentials))
+        if message.protocol == "RTSP":
+            self.proofs.append(seen.proof("rtsp", message.header("server") or message.header("user-agent")))
+            self.sessions.add(seen.row, seen.side, seen.packet, payload)
+        else:
+            self._http(seen, message)
+
+    def _http(self, seen: _Seen, message: Message) -> None:
+        facts = http_facts(message)
+        for fact in facts:
+            if fact in _HTTP_MARKS:
+                self.proofs.append(seen.proof(_HTTP_MARKS[fact]))
+        if message.kind == "request":
+            self._asked[seen.row] = "digifort_api" in facts
+        elif 200 <= message.status < 300 and self._asked.get(seen.row) is False:
+            self.proofs.append(seen.proof("http_elsewhere"))
+        if message.header("server"):
+            self.proofs.append(seen.proof("http", message.header("server")))
+
+    def _stream(self, seen: _Seen, payload: bytes) -> None:
+        if seen.row in self.sessions:
+            self.sessions.add(seen.row, seen.side, seen.packet, payload)
+
+    def _tds(self, seen: _Seen, payload: bytes) -> None:
+        prelogin = parse_prelogin(payload, int(seen.packet["payload"]))
+        if prelogin is not None:
+            code = "tds_prelogin" if prelogin.by == "client" else "tds_reply"
+            self.proofs.append(seen.proof(code, prelogin.instance or prelogin.version))
+
+    def _tls(self, seen: _Seen, payload: bytes) -> None:
+        hello = parse_client_hello(payload)
+        if hello is not None and hello.sni:
+            self.proofs.append(seen.proof("tls", hello.sni))
+
+    def _httpu(self, seen: _Seen, payload: bytes) -> None:
+        said = parse_ssdp(payload)
+        if said is not None:
+            self.proofs.append(seen.proof("ssdp", said.server or said.target))
+
+    def _soap(self, seen: _Seen, payload: bytes) -> None:
+        said = parse_wsd(payload)
+        if said is None:
+            return
+        self.proofs.append(seen.proof("ws_discovery", said.hardware or said.name or said.kind))
+        if said.is_camera and said.kind in ("Hello", "ProbeMatches", "ResolveMatches"):
+            self.proofs.append(seen.proof("onvif", said.hardware))
 
 
 def _buffer_of(index: int, buffers: Sequence[tuple[Any, Array]]) -> Any:

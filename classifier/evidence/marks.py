@@ -24,13 +24,25 @@ class Mark:
 
 
 MARKS = (
-    Mark("digifort_frame", CONFIRMS, "resp", "The responder sent frames that begin with D1 51 F0 27, Digifort's magic."),
+    Mark(
+        "digifort_frame", CONFIRMS, "resp", "The responder sent frames that begin with D1 51 F0 27, Digifort's magic."
+    ),
     Mark("digifort_login", PROVES, "resp", "The responder greeted with the frame LOGIN of a Digifort server."),
     Mark("digifort_analytics", PROVES, "resp", "The responder sent a frame CMD_ANALYTICS_..., of Digifort Analytics."),
     Mark("digifort_lpr", PROVES, "resp", "The responder sent a frame CMD_LPR_..., of Digifort LPR."),
-    Mark("digifort_interface_path", PROVES, "orig", "The originator asked for a path under /Interface/, the Digifort API's."),
+    Mark(
+        "digifort_interface_path",
+        PROVES,
+        "orig",
+        "The originator asked for a path under /Interface/, the Digifort API's.",
+    ),
     Mark("digifort_http_realm", PROVES, "resp", "The responder asked for a login to the realm Servidor HTTP Digifort."),
-    Mark("digifort_rtsp_realm", PROVES, "resp", "The responder named itself Digifort RTSP Server or its session Digifort Media."),
+    Mark(
+        "digifort_rtsp_realm",
+        PROVES,
+        "resp",
+        "The responder named itself Digifort RTSP Server or its session Digifort Media.",
+    ),
     Mark("digifort_rtsp_url", PROVES, "orig", "The originator asked for an RTSP URL under /Interface/Cameras/Media."),
     Mark("ssrp_request", CONFIRMS, "orig", "The originator asked a SQL Server Browser (SSRP)."),
     Mark("ssrp_reply", CONFIRMS, "resp", "The responder answered as a SQL Server Browser (SSRP)."),
@@ -52,7 +64,7 @@ MARKS = (
     Mark("quic", FITS, "", "The payload is QUIC."),
     Mark("foreign", FITS, "", "The payload begins like another protocol's (SSH, SMB, mail, VNC, Canon)."),
     Mark("not_ssrp", FITS, "", "The payload is not SSRP."),
-    Mark("rtsp_client_port", FITS, "", "An RTSP session named this port for its media."),
+    Mark("credentials", FITS, "orig", "The originator sent a user's name and password in clear."),
 )
 
 CODES = {mark.code: number for number, mark in enumerate(MARKS)}

@@ -9,8 +9,6 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-MAX_RECORDS = 64  # of one report; a 1,500-byte report holds at most 185 source-less ones
-
 _JOINS = (2, 4)  # MODE_IS_EXCLUDE, CHANGE_TO_EXCLUDE_MODE
 _INCLUDES = (1, 3, 5)  # MODE_IS_INCLUDE, CHANGE_TO_INCLUDE_MODE, ALLOW_NEW_SOURCES
 
@@ -63,16 +61,15 @@ def _records(payload: bytes, size: int, version: int) -> list[Report]:
     """Group records of an IGMPv3 or MLDv2 report: type, aux length, source count, group, sources, aux data."""
     reports: list[Report] = []
     at = 8
-    for _ in range(min(payload[6] << 8 | payload[7], MAX_RECORDS)):
+    for _ in range(payload[6] << 8 | payload[7]):
         if at + 4 + size > len(payload):
             break
         kind, aux, sources = payload[at], payload[at + 1], payload[at + 2] << 8 | payload[at + 3]
-        raw = payload[at + 4 : at + 4 + size]
-        group = _v4(raw) if size == 4 else str(ipaddress.IPv6Address(raw))
-        if kind in _JOINS or (kind in _INCLUDES and sources):
-            reports.append(Report("join", group, version))
-        elif kind in (1, 3):
-            reports.append(Report("leave", group, version))
+        joins = kind in _JOINS or (kind in _INCLUDES and sources)
+        if joins or kind in (1, 3):
+            raw = payload[at + 4 : at + 4 + size]
+            group = _v4(raw) if size == 4 else str(ipaddress.IPv6Address(raw))
+            reports.append(Report("join" if joins else "leave", group, version))
         at += 4 + size + sources * size + aux * 4
     return reports
 

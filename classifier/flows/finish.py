@@ -3,10 +3,10 @@
 In: FLOW rows and the ports that services listen on. Out: `FlowTable` (flows with IP, in order of their first packet)
 and `LinkTable` (frames without IP). Next: `classifier.matching`.
 
-Who is the originator, first that applies: the sender of a SYN; who a SYN-ACK went to; whoever sends to a group;
-who asks, or whom the other side answers (TCP payloads); the side opposite a port that exactly one side has and that a service listens on; for TCP without a handshake the
-side opposite an endpoint with two or more remote endpoints, then the side opposite the lower port outside every
-ephemeral range; else the sender of the first packet.
+Who is the originator, first that applies: the sender of a SYN; who a SYN-ACK went to; whoever sends to a group; who
+asks, or whom the other side answers (TCP payloads); the side opposite a port that exactly one side has and that a
+service listens on; for TCP without a handshake the side opposite an endpoint with two or more remote endpoints, then
+the side opposite the lower port outside every ephemeral range; else the sender of the first packet.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Array = npt.NDArray[Any]
 _TCP, _UDP = 6, 17
 _ASKING = (HTTP_REQUEST, RTSP_REQUEST, TDS_REQUEST)
 _ANSWERING = (HTTP_REPLY, RTSP_REPLY, TDS_REPLY, DIGIFORT)
-"""What only the side that opened a connection says, and what only the other one does (Digifort's servers speak first)."""
+"""What only the side that opened a connection says, and what only the other does (Digifort's servers speak first)."""
 
 
 def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable, LinkTable]:
@@ -54,7 +54,7 @@ def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable
     order = with_ip[np.lexsort((rows["first_record"][with_ip], rows["capture"][with_ip], rows["first_ns"][with_ip]))]
     links = np.flatnonzero(rows["proto"] >= LINK_PROTO)
     links = links[np.argsort(rows["proto"][links], kind="stable")]
-    f = rows[order]
+    f = _Rows(rows, order)
     turned, basis = _direction(f, listening)
     state = _tcp_state(f, turned)
     a_addr = np.stack([f["a0"], f["a1"], f["a2"], f["a3"]], axis=1)
@@ -67,18 +67,18 @@ def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable
         return np.where(turned, f[f"a_{name}"], f[f"b_{name}"])
 
     flows = FlowTable(
-        version=f["version"].copy(),
-        proto=f["proto"].copy(),
+        version=f["version"],
+        proto=f["proto"],
         orig_addr=np.where(turned[:, None], b_addr, a_addr),
         resp_addr=np.where(turned[:, None], a_addr, b_addr),
         orig_port=orig("port"),
         resp_port=resp("port"),
         direction_basis=basis,
         tcp_state=state,
-        vlan=f["vlan"].copy(),
-        encap=f["encap"].copy(),
-        first_ns=f["first_ns"].copy(),
-        last_ns=f["last_ns"].copy(),
+        vlan=f["vlan"],
+        encap=f["encap"],
+        first_ns=f["first_ns"],
+        last_ns=f["last_ns"],
         orig_packets=orig("packets"),
         resp_packets=resp("packets"),
         orig_wire=orig("wire"),
@@ -87,7 +87,7 @@ def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable
         resp_ip=resp("ip"),
         orig_payload=orig("payload"),
         resp_payload=resp("payload"),
-        captured=f["captured"].copy(),
+        captured=f["captured"],
         orig_mac=orig("mac"),
         resp_mac=resp("mac"),
         orig_ttl=orig("ttl"),
@@ -98,16 +98,16 @@ def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable
         resp_synacks=resp("synacks"),
         orig_flags=orig("flags"),
         resp_flags=resp("flags"),
-        syn_ns=f["syn_ns"].copy(),
-        synack_ns=f["synack_ns"].copy(),
-        fragments=f["fragments"].copy(),
-        stopped=f["stopped"].copy(),
+        syn_ns=f["syn_ns"],
+        synack_ns=f["synack_ns"],
+        fragments=f["fragments"],
+        stopped=f["stopped"],
         unresolved=(f["seen"] & SEEN_UNRESOLVED) != 0,
         orig_hints=orig("hints"),
         resp_hints=resp("hints"),
         evidence=np.zeros(len(f), "i8"),
-        capture=f["capture"].copy(),
-        first_record=f["first_record"].copy(),
+        capture=f["capture"],
+        first_record=f["first_record"],
         row=order.astype("i4"),
         turned=turned,
     )
@@ -125,7 +125,26 @@ def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable
     return flows, table
 
 
-def _direction(f: Array, listening: Mapping[str, Array]) -> tuple[Array, Array]:
+class _Rows:
+    """Chosen FLOW rows, one column at a time: a copy of the rows would take as much memory as the tally."""
+
+    def __init__(self, rows: Array, which: Array) -> None:
+        self._rows = rows
+        self._which = which
+
+    def __len__(self) -> int:
+        return len(self._which)
+
+    def __getitem__(self, name: str) -> Array:
+        column: Array = self._rows[name][self._which]
+        return column
+
+    def part(self, places: Array) -> _Rows:
+        """Some of these rows."""
+        return _Rows(self._rows, self._which[places])
+
+
+def _direction(f: _Rows, listening: Mapping[str, Array]) -> tuple[Array, Array]:
     """`(turned, basis)`: whether side B is the originator, and on what that rests (index into DIRECTION_BASES)."""
     n = len(f)
     turned = np.zeros(n, bool)
@@ -160,7 +179,7 @@ def _direction(f: Array, listening: Mapping[str, Array]) -> tuple[Array, Array]:
 
     left = np.flatnonzero(open_ & tcp)
     if len(left):
-        a_fan, b_fan = _fan_in(f[left])
+        a_fan, b_fan = _fan_in(f.part(left))
         some = np.zeros(n, bool)
         b_first = np.zeros(n, bool)
         some[left] = a_fan != b_fan
@@ -184,7 +203,7 @@ def _ephemeral(port: Array) -> Array:
     return ((port >= 1024) & (port <= 5000)) | (port >= 32768)
 
 
-def _fan_in(f: Array) -> tuple[Array, Array]:
+def _fan_in(f: _Rows) -> tuple[Array, Array]:
     """For each row: whether endpoint A, and endpoint B, met two or more distinct remote endpoints."""
     ends = np.zeros(2 * len(f), [("w0", "u4"), ("w1", "u4"), ("w2", "u4"), ("w3", "u4"), ("port", "u4")])
     for k in range(4):
@@ -200,7 +219,7 @@ def _fan_in(f: Array) -> tuple[Array, Array]:
     return many[a], many[b]
 
 
-def _tcp_state(f: Array, turned: Array) -> Array:
+def _tcp_state(f: _Rows, turned: Array) -> Array:
     """Index into TCP_STATES per row."""
 
     def orig(name: str) -> Array:

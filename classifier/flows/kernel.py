@@ -2,7 +2,7 @@
 
 In: a batch of PACKET rows in reading order. Out: updated FLOW and BIN rows, the batch's evidence candidates and,
 when asked, which flow each record went to. The arrays belong to `flows.tally.Tally`, which makes room before each
-batch: a kernel never allocates. Later fragments get their ports from `flows.fragments`.
+batch: a kernel never allocates. Later fragments get their flow from `flows.fragments`.
 
 The flow table is an open-addressing hash table: `slots[h]` holds `hash << 32 | row + 1`, 0 when free. The hash is
 symmetrical, so both directions of a five-tuple meet in one row; side A is whoever sent the first packet.
@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from classifier.columns import (
+    FRAG_AROUND,
+    FRAG_MORE,
     LINK_PROTO,
     SEEN_A_ACK,
     SEEN_A_DATA,
@@ -23,7 +25,6 @@ from classifier.columns import (
     TCP_RST,
     TCP_SYN,
 )
-from classifier.flows.fragments import forget_oldest, free_held, hold_packet, lookup_first, remember_first
 from classifier.decode.hints import (
     DIGIFORT,
     HTTP_REPLY,
@@ -41,6 +42,17 @@ from classifier.decode.hints import (
     WANTED,
     hint_bit,
 )
+from classifier.decode.network import datagram_key
+from classifier.flows.fragments import (
+    enter_datagram,
+    follow_first,
+    free_held,
+    hold_packet,
+    lead_around,
+    remember_first,
+    take_waiting,
+)
+from classifier.flows.hashing import flow_hash, mix, row_hash, share_row, shared_slot
 from classifier.flows.probe import probe_media
 from classifier.flows.state import (
     BIN_WIDTH,
@@ -49,6 +61,9 @@ from classifier.flows.state import (
     CANDIDATES_LEFT,
     FLOWS,
     FLOWS_CAP,
+    FRAG_LOST,
+    JOINED,
+    KIND_ASKED,
     KIND_FRAME,
     KIND_HTTPU,
     KIND_IGMP,
@@ -64,6 +79,7 @@ from classifier.flows.state import (
     ORDINARY_LEFT,
     ORDINARY_PER_ENDPOINT,
     OVERFLOW,
+    PAYLOADS_UNSEEN,
     SIDE_LIMITS,
 )
 from classifier.jit import MASK32, i64, inlined, kernel
@@ -73,26 +89,6 @@ _UDP = 17
 _IGMP = 2
 _ICMPV6 = 58
 _SSRP_PORT = 1434
-
-
-@inlined
-def mix(value: int, word: int) -> int:
-    """One round of a 32-bit multiplicative hash."""
-    value = ((value ^ word) * 0x2C1B3C6D) & MASK32
-    return value ^ (value >> 15)
-
-
-@inlined
-def flow_hash(packets: Any, i: int) -> int:
-    """31-bit hash of a packet's five-tuple, the same for both directions."""
-    p = packets[i]
-    source = mix(mix(0x9E3779B1, i64(p["src_port"])), i64(p["src3"]))
-    target = mix(mix(0x9E3779B1, i64(p["dst_port"])), i64(p["dst3"]))
-    if p["version"] == 6:
-        source = mix(mix(mix(source, i64(p["src2"])), i64(p["src1"])), i64(p["src0"]))
-        target = mix(mix(mix(target, i64(p["dst2"])), i64(p["dst1"])), i64(p["dst0"]))
-    both = (source + target) & MASK32
-    return mix(mix(both, 0x5BD1E995), i64(p["proto"]) + 1) & 0x7FFFFFFF
 
 
 @inlined
@@ -186,7 +182,8 @@ def start_flow(flows: Any, row: int, packets: Any, i: int, previous: int) -> Non
 def find_flow(flows: Any, slots: Any, state: Any, packets: Any, i: int, h: int) -> int:
     """Row and side of a packet's flow, as `row * 2 + side`; makes the row when there is none. `h` is its hash.
 
-    Beyond the cap on rows, packets of new flows share one row per protocol (the cap is reported).
+    Beyond the cap on rows, packets of new flows share rows (`shared_row`), and a new connection is added to the
+    earlier one of its five-tuple; the report says so.
     """
     mask = len(slots) - 1
     at = h & mask
@@ -207,22 +204,11 @@ def find_flow(flows: Any, slots: Any, state: Any, packets: Any, i: int, h: int) 
                 return row * 2 + side
         at = (at + 1) & mask
     if i64(state[FLOWS]) >= i64(state[FLOWS_CAP]):
-        p = packets[i]
         if previous >= 0:
+            state[JOINED] += 1
             return previous * 2 + flow_side(flows, previous, packets, i)
-        if not is_overflow_key(packets, i):
-            state[OVERFLOW] += 1
-            p["src0"] = 0
-            p["src1"] = 0
-            p["src2"] = 0
-            p["src3"] = 0
-            p["dst0"] = 0
-            p["dst1"] = 0
-            p["dst2"] = 0
-            p["dst3"] = 0
-            p["src_port"] = 0
-            p["dst_port"] = 0
-            return -1  # look again, under the shared key
+        if packets[i]["proto"] < LINK_PROTO:
+            return shared_row(flows, slots, state, packets, i) * 2
     row = i64(state[FLOWS])
     state[FLOWS] = row + 1
     start_flow(flows, row, packets, i, previous)
@@ -231,21 +217,18 @@ def find_flow(flows: Any, slots: Any, state: Any, packets: Any, i: int, h: int) 
 
 
 @kernel
-def is_overflow_key(packets: Any, i: int) -> bool:
-    """Whether a packet has no addresses and ports: a frame without IP, or one beyond the cap on flows."""
+def shared_row(flows: Any, slots: Any, state: Any, packets: Any, i: int) -> int:
+    """The row that a packet beyond the cap on flows is counted in; the packet keeps its addresses, for the parsers."""
     p = packets[i]
-    return (
-        p["src_port"] == 0
-        and p["dst_port"] == 0
-        and p["src3"] == 0
-        and p["dst3"] == 0
-        and p["src0"] == 0
-        and p["dst0"] == 0
-        and p["src1"] == 0
-        and p["dst1"] == 0
-        and p["src2"] == 0
-        and p["dst2"] == 0
-    )
+    state[OVERFLOW] += 1
+    at = shared_slot(flows, slots, i64(p["proto"]), i64(p["version"]))
+    if slots[at] != 0:
+        return (i64(slots[at]) & MASK32) - 1
+    row = i64(state[FLOWS])
+    state[FLOWS] = row + 1
+    start_flow(flows, row, packets, i, -1)
+    share_row(flows, slots, row, at)
+    return row
 
 
 @inlined
@@ -271,8 +254,6 @@ def close_bin(flows: Any, row: int, bins: Any, state: Any) -> None:
 def account(flows: Any, slots: Any, bins: Any, log: Any, state: Any, packets: Any, i: int, h: int) -> int:
     """Count one packet in its flow; returns `row * 2 + side`. Needs room for one flow and one bin."""
     where = find_flow(flows, slots, state, packets, i, h)
-    if where < 0:
-        where = find_flow(flows, slots, state, packets, i, flow_hash(packets, i))
     row = where >> 1
     f = flows[row]
     p = packets[i]
@@ -392,8 +373,10 @@ def payload_kind(flows: Any, where: int, hint: int, packets: Any, i: int) -> int
     code = hint & ~WANTED
     p = packets[i]
     if p["proto"] == _UDP:
-        if p["src_port"] == _SSRP_PORT or p["dst_port"] == _SSRP_PORT:
+        if p["src_port"] == _SSRP_PORT:
             return KIND_SSRP
+        if p["dst_port"] == _SSRP_PORT:
+            return KIND_ASKED
         if code == HTTPU:
             return KIND_HTTPU
         return KIND_SOAP if code == SOAP else 0
@@ -420,7 +403,7 @@ def candidate_kind(flows: Any, where: int, hint: int, packets: Any, i: int) -> i
     proto = i64(p["proto"])
     if p["frag_offset"] != 0:
         return 0
-    if proto == _TCP or proto == _UDP:
+    if proto in (_TCP, _UDP):
         return payload_kind(flows, where, hint, packets, i) if p["payload_captured"] != 0 else 0
     if proto == _IGMP:
         return KIND_IGMP
@@ -458,18 +441,20 @@ def offer_candidate(
     f = flows[where >> 1]
     sniffed = i64(f["b_sniffed"]) if where & 1 else i64(f["a_sniffed"])
     most = SIDE_LIMITS[kind]
-    if most > 0 and sniffed >= most:
-        return
     if is_ordinary(kind, hint):
-        if state[ORDINARY_LEFT] <= 0:
-            return
         place = listener_place(packets, i, hint, len(limiter))
-        if limiter[place] >= ORDINARY_PER_ENDPOINT:
+        if sniffed >= most or limiter[place] >= ORDINARY_PER_ENDPOINT:
+            return  # enough is known of it
+        if state[ORDINARY_LEFT] <= 0:
+            state[PAYLOADS_UNSEEN] += 1
             return
         limiter[place] += 1
         state[ORDINARY_LEFT] -= 1
     else:
-        if state[CANDIDATES_LEFT] <= 0:
+        at = i64(state[CANDIDATES])
+        if state[CANDIDATES_LEFT] <= 0 or at >= len(candidates) or (most > 0 and sniffed >= most):
+            if kind in (KIND_SSRP, KIND_IGMP, KIND_MLD) or state[CANDIDATES_LEFT] <= 0:
+                state[PAYLOADS_UNSEEN] += 1
             return
         state[CANDIDATES_LEFT] -= 1
     if most > 0:
@@ -487,36 +472,57 @@ def offer_candidate(
 
 @kernel
 def release_held(
-    flows: Any,
-    slots: Any,
-    bins: Any,
-    log: Any,
-    state: Any,
-    table: Any,
-    held: Any,
-    links: Any,
-    entry: int,
-    resolved: int,
+    flows: Any, slots: Any, bins: Any, log: Any, state: Any, table: Any, held: Any, links: Any, released: int
 ) -> None:
-    """Count the packets that waited for the first fragment of `entry`, with its ports or (unresolved) without."""
-    e = table[entry]
-    at = i64(e["held"])
-    e["held"] = -1
-    while at >= 0:
-        following = i64(links[at])
-        if resolved != 0:
-            held[at]["src_port"] = e["src_port"]
-            held[at]["dst_port"] = e["dst_port"]
+    """Count the packets of the list `released`, which waited for a first fragment, and those that waited for them."""
+    while released >= 0:
+        at = released
+        released = i64(links[at])
+        p = held[at]
+        if i64(p["frag_more"]) & FRAG_AROUND:
+            released = lead_around(table, held, links, state, held, at, released)
         where = account(flows, slots, bins, log, state, held, at, flow_hash(held, at))
         f = flows[where >> 1]
-        if f["capture"] == held[at]["capture"] and held[at]["record"] < f["first_record"]:
-            f["first_record"] = held[at]["record"]  # it came before the first fragment
-            f["vlan"] = held[at]["vlan"]
-            f["encap"] = held[at]["encap"]
-        if resolved == 0:
+        if f["capture"] == p["capture"] and p["record"] < f["first_record"]:
+            f["first_record"] = p["record"]  # it came before the first fragment
+            f["vlan"] = p["vlan"]
+            f["encap"] = p["encap"]
+        if i64(p["frag_more"]) & FRAG_LOST:
             f["seen"] = i64(f["seen"]) | SEEN_UNRESOLVED
         free_held(links, state, at)
-        at = following
+
+
+@kernel
+def account_fragment(
+    flows: Any, slots: Any, bins: Any, log: Any, state: Any, table: Any, held: Any, links: Any, packets: Any, i: int
+) -> int:
+    """`account` for a fragment; -1 when it waits for its first one. Also counts the packets that waited for it."""
+    p = packets[i]
+    ts = i64(p["ts_ns"])
+    pieces = i64(p["frag_more"])
+    released = -1
+    lost = 0
+    if p["frag_offset"] != 0:
+        entry, released = enter_datagram(table, held, links, state, datagram_key(p), ts, released)
+        if table[entry]["known"] != 0:
+            follow_first(packets, i, table, entry)
+        elif hold_packet(table, held, links, state, entry, packets, i) >= 0:
+            release_held(flows, slots, bins, log, state, table, held, links, released)
+            return -1
+        else:
+            lost = 1
+    elif pieces & FRAG_MORE:
+        key = datagram_key(p)
+        entry, released = enter_datagram(table, held, links, state, key, ts, released)
+        remember_first(table, entry, key, packets, i, 0)
+        released = take_waiting(table, held, links, entry, released, 1)
+    if pieces & FRAG_AROUND:
+        released = lead_around(table, held, links, state, packets, i, released)
+    where = account(flows, slots, bins, log, state, packets, i, flow_hash(packets, i))
+    if lost != 0:
+        flows[where >> 1]["seen"] = i64(flows[where >> 1]["seen"]) | SEEN_UNRESOLVED
+    release_held(flows, slots, bins, log, state, table, held, links, released)
+    return where
 
 
 @kernel
@@ -547,32 +553,12 @@ def tally_batch(
             h = i64(ahead[i % stride])
         else:
             h = flow_hash(packets, i)
-        entry = -1
-        if p["frag_offset"] != 0:
-            entry = lookup_first(table, packets, i)
-            if entry < 0:
-                entry = forget_oldest(table, packets, i)
-                release_held(flows, slots, bins, log, state, table, held, links, entry, 0)
-                remember_first(table, entry, packets, i, 0)
-            if table[entry]["known"] != 0:
-                p["src_port"] = table[entry]["src_port"]
-                p["dst_port"] = table[entry]["dst_port"]
-                h = flow_hash(packets, i)
-            elif hold_packet(table, held, links, state, entry, packets, i) >= 0:
+        if p["frag_offset"] != 0 or p["frag_more"] != 0:
+            where = account_fragment(flows, slots, bins, log, state, table, held, links, packets, i)
+            if where < 0:
                 continue
-            else:
-                where = account(flows, slots, bins, log, state, packets, i, h)
-                flows[where >> 1]["seen"] = i64(flows[where >> 1]["seen"]) | SEEN_UNRESOLVED
-                continue
-        elif p["frag_more"] != 0:
-            entry = lookup_first(table, packets, i)
-            if entry < 0:
-                entry = forget_oldest(table, packets, i)
-                release_held(flows, slots, bins, log, state, table, held, links, entry, 0)
-            remember_first(table, entry, packets, i, 1)
-        where = account(flows, slots, bins, log, state, packets, i, h)
-        if entry >= 0 and table[entry]["held"] >= 0:
-            release_held(flows, slots, bins, log, state, table, held, links, entry, 1)
+        else:
+            where = account(flows, slots, bins, log, state, packets, i, h)
         if p["proto"] < LINK_PROTO:
             hint = i64(p["hint"])
             if hint != 0:
@@ -609,8 +595,22 @@ def flush_held(
     flows: Any, slots: Any, bins: Any, log: Any, table: Any, held: Any, links: Any, state: Any, entries: Any
 ) -> None:
     """At the end: count what still waits for the first fragment of these `entries`."""
-    for k in range(len(entries)):
-        release_held(flows, slots, bins, log, state, table, held, links, i64(entries[k]), 0)
+    for others in range(2):  # first what others wait for in their turn
+        for k in range(len(entries)):
+            if others != 0 or leads_others(table, held, links, i64(entries[k])):
+                released = take_waiting(table, held, links, i64(entries[k]), -1, 0)
+                release_held(flows, slots, bins, log, state, table, held, links, released)
+
+
+@kernel
+def leads_others(table: Any, held: Any, links: Any, entry: int) -> bool:
+    """Whether a packet that waits at an entry is the first fragment of a tunnel's datagram."""
+    at = i64(table[entry]["held"])
+    while at >= 0:
+        if i64(held[at]["frag_more"]) & FRAG_AROUND:
+            return True
+        at = i64(links[at])
+    return False
 
 
 @kernel
@@ -623,16 +623,3 @@ def rehash(flows: Any, slots: Any, n: int) -> None:
         while slots[at] != 0:
             at = (at + 1) & mask
         slots[at] = (h << 32) | (row + 1)
-
-
-@kernel
-def row_hash(flows: Any, row: int) -> int:
-    """`flow_hash` of a row's own key."""
-    f = flows[row]
-    source = mix(mix(0x9E3779B1, i64(f["a_port"])), i64(f["a3"]))
-    target = mix(mix(0x9E3779B1, i64(f["b_port"])), i64(f["b3"]))
-    if f["version"] == 6:
-        source = mix(mix(mix(source, i64(f["a2"])), i64(f["a1"])), i64(f["a0"]))
-        target = mix(mix(mix(target, i64(f["b2"])), i64(f["b1"])), i64(f["b0"]))
-    both = (source + target) & MASK32
-    return mix(mix(both, 0x5BD1E995), i64(f["proto"]) + 1) & 0x7FFFFFFF

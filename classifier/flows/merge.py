@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from classifier.columns import SEEN_A_ACK, SEEN_A_DATA, SEEN_B_ACK, SEEN_B_DATA, SEEN_UNRESOLVED
-from classifier.flows.kernel import row_hash
+from classifier.columns import LINK_PROTO, SEEN_A_ACK, SEEN_A_DATA, SEEN_B_ACK, SEEN_B_DATA, SEEN_UNRESOLVED
+from classifier.flows.hashing import row_hash, share_row, shared_slot
 from classifier.flows.probe import merge_probes, swap_probes
-from classifier.flows.state import FLOWS, FLOWS_CAP
+from classifier.flows.state import FLOWS, FLOWS_CAP, JOINED, OVERFLOW
 from classifier.jit import MASK32, i64, kernel
 
 _TCP = 6
@@ -214,14 +214,26 @@ def merge_rows(flows: Any, slots: Any, probes: Any, state: Any, later: Any, m: i
         if row >= 0 and later[i]["proto"] == _TCP:
             if opens_anew(flows, row, later, i, turned):
                 row = -1
-        if row < 0 and state[FLOWS] >= state[FLOWS_CAP] and previous >= 0:
-            row = previous
+        shared = 0
+        if row < 0 and state[FLOWS] >= state[FLOWS_CAP]:
+            if previous >= 0:
+                row = previous
+                state[JOINED] += 1
+            elif later[i]["proto"] < LINK_PROTO:
+                shared = 1
+                turned = 0
+                state[OVERFLOW] += i64(later[i]["a_packets"]) + i64(later[i]["b_packets"])
+                at = shared_slot(flows, slots, i64(later[i]["proto"]), i64(later[i]["version"]))
+                row = (i64(slots[at]) & MASK32) - 1  # -1: not there yet
         if row < 0:
             row = i64(state[FLOWS])
             state[FLOWS] = row + 1
             flows[row] = later[i]
             flows[row]["previous"] = previous
-            slots[at] = (h << 32) | (row + 1)
+            if shared != 0:
+                share_row(flows, slots, row, at)
+            else:
+                slots[at] = (h << 32) | (row + 1)
             turned = 0
         else:
             if turned:

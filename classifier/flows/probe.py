@@ -17,7 +17,9 @@ _FULL = 0xFFFF
 
 
 @kernel
-def continues(ssrc: int, kind: int, seq: int, ts: int, next_ssrc: int, next_kind: int, next_seq: int, next_ts: int) -> bool:
+def continues(
+    ssrc: int, kind: int, seq: int, ts: int, next_ssrc: int, next_kind: int, next_seq: int, next_ts: int
+) -> bool:
     """Whether an RTP header is the next one of a stream: numbers modulo 2^16, time stamps modulo 2^32."""
     if ssrc != next_ssrc or kind != next_kind or (seq + 1) & 0xFFFF != next_seq:
         return False

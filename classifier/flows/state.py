@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from classifier.columns import BATCH
-
 FLOWS = 0  # rows in use
 BINS = 1  # bins in the log
 BIN_WIDTH = 2  # ns
@@ -18,15 +16,14 @@ LOGGED = 8
 HELD_FREE = 9  # head of the free list of held fragments, -1 = none
 HELD_USED = 10  # places of the pool ever used
 HELD_FULL = 11  # fragments that found the pool full
-PROBES = 12  # probe rows in use (row 0 is nobody's)
-PROBES_CAP = 13  # most there may be
-PROBES_FULL = 14  # packets that found no room for a probe
+JOINED = 12  # connections that were added to an earlier one of their five-tuple, for want of rows
+PAYLOADS_UNSEEN = 13  # evidence candidates beyond the bounds
+FORGOTTEN = 14  # fragmented datagrams that gave way to another one before their time
 ORDINARY_LEFT = 15  # how many more payloads of ordinary protocols may be handed over
+PROBES = 16  # probe rows in use (the first two are nobody's)
+PROBES_CAP = 17  # most there may be
+PROBES_FULL = 18  # packets that found no room for a probe
 STATE_SIZE = 24
-
-CANDIDATES_CAP = BATCH
-CANDIDATES_PER_SIDE = 8
-CANDIDATES_TOTAL = 200_000
 
 ORDINARY_TOTAL = 30_000
 """Payloads of HTTP, TLS, SSDP and WS-Discovery handed over in all: they only name what is not ours."""
@@ -43,25 +40,33 @@ KIND_TDS = 8
 KIND_TLS = 9
 KIND_HTTPU = 10
 KIND_SOAP = 11
+KIND_ASKED = 12  # an SSRP request
 
-SIDE_LIMITS = (8, 8, 0, 0, 8, 6, 24, 24, 4, 2, 4, 2)
-"""Payloads handed over per flow and direction, by kind; 0: no limit."""
+SIDE_LIMITS = (0, 250, 0, 0, 8, 6, 24, 24, 4, 2, 4, 2, 8)
+"""Payloads handed over per flow and direction, by kind; 0: no limit of its own.
+
+SSRP replies: a client may ask from one port for weeks, and a port that changed meanwhile is in a late reply; but one
+flow must not take what all of them share (`Limits.payloads`). RTSP: a session is set up in a few messages."""
 
 CANDIDATE = np.dtype([("packet", "i4"), ("kind", "i4"), ("flow", "i4"), ("side", "i4")], align=True)
 LOGGED_RECORD = np.dtype([("record", "i8"), ("capture", "i4"), ("flow", "i4")], align=True)
 
 FRAGMENT = np.dtype(
     [
+        ("key", "i8"),  # `decode.network.datagram_key`, 0 = entry not in use
         ("ts_ns", "i8"),
+        ("encap", "i8"),
         ("src0", "u4"), ("src1", "u4"), ("src2", "u4"), ("src3", "u4"),
         ("dst0", "u4"), ("dst1", "u4"), ("dst2", "u4"), ("dst3", "u4"),
-        ("frag_id", "u4"),
         ("proto", "i4"),
+        ("vlan", "i4"),
         ("held", "i4"),  # first of the packets that wait, -1 = none
         ("src_port", "u2"), ("dst_port", "u2"),
         ("version", "u1"),
-        ("known", "u1"),  # 1: the first fragment was seen, its ports are here
-        ("used", "u1"),
+        ("ttl", "u1"),
+        ("inside", "u1"),  # 1: the datagram is a tunnel's, the flow is what is inside
+        ("known", "u1"),  # 1: the first fragment was seen, its flow is here
+        ("done", "u1"),  # 1: the last fragment was seen too
     ],
     align=True,
 )  # fmt: skip
@@ -85,6 +90,8 @@ PROBE = np.dtype(
 RTP_ENOUGH = 16
 """After so many packets that continue their predecessor a direction is RTP and not looked at any more."""
 MAX_PROBES = 4_194_304
+FRAG_LOST = 4
+"""Bit of `frag_more`, beside FRAG_*, of a packet whose first fragment is not waited for any longer."""
 
 FRAGMENT_SETS = 4096
 FRAGMENT_WAYS = 4

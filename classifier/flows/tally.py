@@ -3,7 +3,7 @@
 In: batches of PACKET rows in reading order (`update`). Out: `finish()`, the FLOW rows and the time bins. `merge`
 appends the tally of the part that follows, as if one pass had read both; any grouping of parts gives the same
 rows. Memory grows with flows and time bins that exist, never with packets; the flow table has a cap, and the
-bins coarsen (x10) when there are too many. Next: `flows.finish`.
+bins coarsen (x10) when there are too many (`classifier.limits`). Next: `flows.finish`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ import numpy.typing as npt
 from classifier.columns import BATCH, BIN, FLOW, PACKET
 from classifier.flows import state as st
 from classifier.jit import speed
+from classifier.limits import Limits
 
 Array = npt.NDArray[Any]
 
 SECOND_NS = 1_000_000_000
-MAX_FLOWS = 16_777_216
-MAX_BINS = 16_777_216
-"""Bins kept at most, 32 bytes each; beyond it they are joined, then made ten times as wide."""
+WIDEST_NS = np.iinfo("i8").max
+"""One bin for all times."""
+
+SHARED_ROWS = 1024
+"""Rows beyond the cap: one for each IP protocol and version, and for each protocol without IP."""
 
 LOOK_AHEAD = 256
 """Packets whose flow rows are fetched together (compiled only): 256 rows fit the second-level cache."""
@@ -31,8 +34,8 @@ LOOK_AHEAD = 256
 class Tally:
     """Flow rows and time bins of the packets counted so far.
 
-    `bin_width_ns`: width of a time bin, ns. `max_flows`, `max_bins`: caps. `keep_log`: also note the flow of
-    each record (`log`, LOGGED_RECORD rows). Start with small arrays: an empty tally costs nothing.
+    `bin_width_ns`: width of a time bin, ns. `max_flows`, `max_bins`, `max_payloads`: as in `Limits`. `keep_log`: also
+    note the flow of each record (`log`, LOGGED_RECORD rows). Start with small arrays: an empty tally costs nothing.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class Tally:
         *,
         compiled: bool,
         bin_width_ns: int = SECOND_NS,
-        max_flows: int = MAX_FLOWS,
-        max_bins: int = MAX_BINS,
+        max_flows: int = Limits.flows,
+        max_bins: int = Limits.bins,
+        max_payloads: int = Limits.payloads,
         keep_log: bool = False,
         room: int = BATCH,
     ) -> None:
@@ -62,8 +66,8 @@ class Tally:
         self.state: Array = np.zeros(st.STATE_SIZE, "i8")
         self.state[st.BIN_WIDTH] = bin_width_ns
         self.state[st.FLOWS_CAP] = max_flows
-        self.state[st.CANDIDATES_LEFT] = st.CANDIDATES_TOTAL
-        self.state[st.ORDINARY_LEFT] = st.ORDINARY_TOTAL
+        self.state[st.CANDIDATES_LEFT] = max_payloads
+        self.state[st.ORDINARY_LEFT] = min(st.ORDINARY_TOTAL, max_payloads)
         self.state[st.PROBES] = 2
         self.state[st.PROBES_CAP] = st.MAX_PROBES
         self.state[st.LOG_ON] = int(keep_log)
@@ -119,7 +123,8 @@ class Tally:
         self._make_probe_room(n)
         rows = self.n_flows + need
         if rows > len(self.flows):
-            self.flows = _grown(self.flows, max(rows, 2 * len(self.flows)))
+            most = int(self.state[st.FLOWS_CAP]) + SHARED_ROWS
+            self.flows = _grown(self.flows, max(rows, min(2 * len(self.flows), most)))
         if 2 * rows > len(self.slots):
             size = len(self.slots)
             while 2 * rows > size:
@@ -128,11 +133,11 @@ class Tally:
             self.kernels.rehash(self.flows, self.slots, self.n_flows)
         bins = int(self.state[st.BINS]) + need
         if bins > len(self.bins):
-            if bins > self.max_bins:
+            if bins > max(self.max_bins, 2 * self.n_flows):
                 self._compact()
                 bins = int(self.state[st.BINS]) + need
             if bins > len(self.bins):
-                self.bins = _extended(self.bins, max(bins, 2 * len(self.bins)))
+                self.bins = _extended(self.bins, max(bins, min(2 * len(self.bins), self.max_bins)))
         if self.state[st.LOG_ON] and int(self.state[st.LOGGED]) + need > len(self.log):
             self.log = _extended(self.log, int(self.state[st.LOGGED]) + need)
 
@@ -142,11 +147,16 @@ class Tally:
             self.probes = _grown(self.probes, min(max(need, 2 * len(self.probes)), st.MAX_PROBES))
 
     def _compact(self) -> None:
-        """Join bins; while too many remain, make them ten times as wide (their sums stay exact)."""
+        """Join bins; while more remain than half of `max_bins`, make them ten times as wide (their sums stay exact).
+
+        When this is called does not matter for the width in the end: what is too much for a part is too much for the
+        whole. The other half is room to go on, so that joining is rare.
+        """
         width = self.bin_width_ns
+        enough = max(self.max_bins // 2, self.n_flows)
         kept = join_bins(self.bins[: self.state[st.BINS]], width)
-        while len(kept) > self.max_bins // 2 and width < 86_400 * SECOND_NS:
-            width *= 10
+        while len(kept) > enough and width < WIDEST_NS:
+            width = 10 * width if width <= WIDEST_NS // 10 else WIDEST_NS
             kept = join_bins(kept, width)
         self.state[st.BIN_WIDTH] = width
         self.flows["bin_ns"] -= self.flows["bin_ns"] % width
@@ -175,8 +185,10 @@ class Tally:
             self.bins = _extended(self.bins, count + len(part))
         self.bins[count : count + len(part)] = part
         self.state[st.BINS] = count + len(part)
-        self.state[st.OVERFLOW] += later.state[st.OVERFLOW]
-        self.state[st.HELD_FULL] += later.state[st.HELD_FULL]
+        if int(self.state[st.BINS]) > self.max_bins:
+            self._compact()
+        for counter in (st.OVERFLOW, st.JOINED, st.HELD_FULL, st.FORGOTTEN, st.PAYLOADS_UNSEEN):
+            self.state[counter] += later.state[counter]
         for left in (st.CANDIDATES_LEFT, st.ORDINARY_LEFT):
             self.state[left] = min(self.state[left], later.state[left])
         self._merge_fragments(later)
@@ -200,29 +212,13 @@ class Tally:
         """Packets that wait on either side find the first fragment that the other side saw; the rest go on waiting."""
         waiting_here = self._take_waiting()
         waiting_later = later._take_waiting()
-        known = later.table[(later.table["used"] == 1) & (later.table["known"] == 1)]
-        firsts = np.zeros(len(known), PACKET)
-        for name in (
-            "src0",
-            "src1",
-            "src2",
-            "src3",
-            "dst0",
-            "dst1",
-            "dst2",
-            "dst3",
-            "frag_id",
-            "proto",
-            "version",
-            "ts_ns",
-        ):
-            firsts[name] = known[name]
-        firsts["src_port"], firsts["dst_port"] = known["src_port"], known["dst_port"]
-        for i in np.argsort(firsts["ts_ns"], kind="stable"):
-            entry = self.kernels.lookup_first(self.table, firsts, int(i))
+        known = later.table[(later.table["key"] != 0) & (later.table["known"] == 1)]
+        for first in known[np.argsort(known["ts_ns"], kind="stable")]:
+            key, ts_ns = int(first["key"]), int(first["ts_ns"])
+            entry = self.kernels.find_datagram(self.table, key, ts_ns)
             if entry < 0:
-                entry = self.kernels.forget_oldest(self.table, firsts, int(i))
-            self.kernels.remember_first(self.table, int(entry), firsts, int(i), 1)
+                entry = self.kernels.oldest_datagram(self.table, key)
+            self.table[entry] = first  # nobody waits anywhere now
         again = np.concatenate([waiting_here, waiting_later])
         for start in range(0, len(again), BATCH):
             piece = again[start : start + BATCH]
@@ -231,7 +227,7 @@ class Tally:
     def _take_waiting(self) -> Array:
         """Remove the packets that wait for a first fragment, in the order they came."""
         found: list[Array] = []
-        for entry in np.flatnonzero((self.table["used"] == 1) & (self.table["held"] >= 0)):
+        for entry in np.flatnonzero(self.table["held"] >= 0):
             at = int(self.table["held"][entry])
             while at >= 0:
                 found.append(self.held[at : at + 1].copy())
@@ -276,14 +272,14 @@ class Tally:
         """`(flows, bins)`: FLOW rows in order of creation; BIN rows in no order, where a (flow, bin) pair comes again
         when its time did (`join_bins` gives one row per pair; sums over bins do not need it).
         """
-        waiting = np.flatnonzero((self.table["used"] == 1) & (self.table["held"] >= 0))
+        waiting = np.flatnonzero(self.table["held"] >= 0)
         if len(waiting):
             self._make_room(0)
             self.kernels.flush_held(
                 self.flows, self.slots, self.bins, self.log, self.table, self.held, self.links, self.state, waiting
             )
         self._close_bins()
-        if int(self.state[st.BINS]) > self.max_bins:
+        if int(self.state[st.BINS]) > self.max_bins // 2:
             self._compact()
         return self.flows[: self.n_flows], self.bins[: self.state[st.BINS]]
 

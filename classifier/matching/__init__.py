@@ -3,14 +3,15 @@
 In: `FlowTable`, `LinkTable`, signature files, learned endpoints. Out: `Attribution`. Next: `classifier.report`.
 
 `model` what a signature is · `checking`, `loader` from TOML to `SignatureSet` · `attribute` the rules in order, over
-`groups`, `content`, `learned`, `claims`, `corroborate`, `services` · `hosts` who holds which role · `labels` the state
-meanwhile · `attribution`, `reasons`, `roles` the result and its words · `describe` signatures for people.
+`groups`, `content`, `learned`, `claims`, `corroborate`, `services` · `endpoints` what messages named · `hosts` who
+holds which role · `labels` the state meanwhile · `attribution`, `reasons`, `roles` the result and its words.
 """
 
 from __future__ import annotations
 
 from classifier.matching.attribute import attribute
 from classifier.matching.attribution import Attribution
+from classifier.matching.endpoints import learned_endpoints
 from classifier.matching.loader import load_signatures, signature_directory
 from classifier.matching.model import GRADES, Learned, Signature, SignatureSet, service_ports
 
@@ -21,6 +22,7 @@ __all__ = [
     "Signature",
     "SignatureSet",
     "attribute",
+    "learned_endpoints",
     "load_signatures",
     "service_ports",
     "signature_directory",

@@ -12,7 +12,7 @@ import numpy as np
 from classifier.flows.table import DIRECTION_BASES
 from classifier.matching.content import bits_of
 from classifier.matching.hosts import endpoint_keys, member
-from classifier.matching.labels import CONTRADICTED, Claim, Labels
+from classifier.matching.labels import Claim, Labels
 from classifier.matching.model import TRANSPORTS, Array, Signature
 
 WELL_KNOWN = 1024
@@ -28,6 +28,7 @@ class Claims:
     excluded: list[Claim] = field(default_factory=list)  # in range, but another service's port
     companions: list[Claim] = field(default_factory=list)  # in range, but not by who receives: RTCP perhaps
     failed: list[Claim] = field(default_factory=list)  # TCP attempts that never got through
+    contradicted: list[Claim] = field(default_factory=list)  # the payload speaks against it
 
 
 def port_claims(labels: Labels) -> Claims:
@@ -48,7 +49,7 @@ def port_claims(labels: Labels) -> Claims:
         at_resp, at_orig = near[flows.resp_port[rows]], near[flows.orig_port[rows]]
         near_rows = rows[at_resp | at_orig]
         for number, signature in numbered:
-            rows = _without_vetoed(labels, number, signature, near_rows, masks[number])
+            rows = _without_vetoed(labels, claims, number, near_rows, masks[number])
             if transport == "tcp":
                 _tcp_claims(labels, claims, number, signature, rows, masks[number])
             else:
@@ -62,13 +63,13 @@ def port_claims(labels: Labels) -> Claims:
     return claims
 
 
-def _without_vetoed(labels: Labels, number: int, signature: Signature, rows: Array, mask: Array) -> Array:
-    """Rows whose payload does not speak against the signature; those where it does are candidates."""
+def _without_vetoed(labels: Labels, claims: Claims, number: int, rows: Array, mask: Array) -> Array:
+    """Rows whose payload does not speak against the signature."""
     bits = labels.vetoes.get(number, 0)
-    if not bits:
-        return rows
     against = (labels.flows.evidence[rows] & bits) != 0
-    labels.candidate(rows[against & mask[labels.flows.resp_port[rows]]], number, CONTRADICTED)
+    if not against.any():
+        return rows
+    _keep(claims.contradicted, number, rows[against & mask[labels.flows.resp_port[rows]]], 0)
     kept: Array = rows[~against]
     return kept
 

@@ -20,6 +20,7 @@ from classifier.matching.labels import (
     AMBIGUOUS,
     COMPANION,
     CONTENT_ONLY,
+    CONTRADICTED,
     EXCLUDED,
     FAILED,
     FAN_IN,
@@ -104,10 +105,9 @@ def settle(labels: Labels, claims: Claims, learned: LearnedClaims) -> None:
         if item.signature.alone == "stream":
             _streams(labels, item)
     _leave_candidates(labels, waiting, best, quality)
-    for claim in claims.excluded:
-        labels.candidate(_supported_rows(labels, claim), claim.number, EXCLUDED)
-    for claim in claims.failed:
-        labels.candidate(_supported_rows(labels, claim), claim.number, FAILED)
+    for kind, reason in ((claims.excluded, EXCLUDED), (claims.failed, FAILED), (claims.contradicted, CONTRADICTED)):
+        for claim in kind:
+            labels.candidate(_supported_rows(labels, claim), claim.number, reason)
 
 
 def _supported_rows(labels: Labels, claim: Claim) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from classifier.flows.table import address_words
 from classifier.matching.hosts import endpoint_keys, member
 from classifier.matching.labels import CONTENT_ONLY, FAILED, LEARNED, SERVICE, UNSUPPORTED, Claim, Labels
-from classifier.matching.model import CONFIRMED, TRANSPORTS, Array, Learned, Signature
+from classifier.matching.model import CONFIRMED, NO_GRADE, TRANSPORTS, Array, Learned, Signature
 
 
 class LearnedClaims:
@@ -59,7 +59,7 @@ class LearnedClaims:
             signature = labels.signatures.get(component)
             rows = claim.rows[labels.component[claim.rows] < 0]
             if signature is None:
-                labels.own(rows, claim.number, CONFIRMED, LEARNED, end=claim.end)
+                labels.own(rows, claim.number, NO_GRADE, LEARNED, end=claim.end)
                 continue
             found = np.full(len(rows), -1, "i4")
             if needs_support(signature):
@@ -79,7 +79,7 @@ class LearnedClaims:
             rows = claim.rows[labels.component[claim.rows] < 0]
             if signature is not None and signature.otherwise and len(rows):
                 other = labels.number(f"other.{signature.otherwise}")
-                labels.own(rows, other, CONFIRMED, LEARNED, end=claim.end)
+                labels.own(rows, other, NO_GRADE, LEARNED, end=claim.end)
                 labels.candidate(rows, claim.number, UNSUPPORTED)
         for component, rows in self.failed:
             signature = labels.signatures.get(component)

@@ -257,6 +257,7 @@ class _Builder:
             content=self._marks(entry, "content"),
             content_alone=self._marks(entry, "content_alone"),
             contradicted_by=self._marks(entry, "contradicted_by"),
+            learned_by=tuple(entry.get("learned_by", ())),
             excludes=self._excludes(entry),
             support=support,
             sources=tuple(Source(**source) for source in self._cited(entry, "sources")),

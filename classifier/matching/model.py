@@ -150,6 +150,7 @@ class Signature:
     content: tuple[str, ...] = ()
     content_alone: tuple[str, ...] = ()
     contradicted_by: tuple[str, ...] = ()
+    learned_by: tuple[str, ...] = ()  # "ssrp": announced SQL ports, "rtsp": ports that sessions name for their media
     excludes: tuple[Exclusion, ...] = ()
     support: tuple[Support, ...] = ()
     sources: tuple[Source, ...] = ()

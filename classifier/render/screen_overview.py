@@ -176,7 +176,7 @@ class _Overview:
             groups.setdefault(tuple(host["roles"]), []).append(host)
         plain = groups.pop((), [])
         ranked = sorted(groups.items(), key=lambda item: (not _is_vms(item[1]), -_traffic(item[1][0])))
-        names = [_fit([printable(host["address"]) for host in hosts], 38) for _, hosts in ranked]
+        names = [_fit([_named(host) for host in hosts], 38) for _, hosts in ranked]
         width = max(map(cell_len, names[:12]), default=0)
         lines = []
         for name, (roles, hosts) in zip(names, ranked, strict=True):
@@ -187,7 +187,7 @@ class _Overview:
         unlisted = self.unlisted.get("hosts", 0)
         if plain:
             noun = "other host" if groups else "host"
-            busiest = f"{printable(plain[0]['address'])} ({units.size(_traffic(plain[0]))})"
+            busiest = f"{_named(plain[0])} ({units.size(_traffic(plain[0]))})"
             count = len(plain) + unlisted
             lines.append((Text(f"{units.counted(count, noun)} without a role, busiest {busiest}"), count))
         elif unlisted:
@@ -210,6 +210,10 @@ class _Overview:
     def _more(self) -> list[Text]:
         """What else the report knows, one line each."""
         lines = []
+        comments = [comment for info in self.report.captures for comment in info.comments]
+        if comments:
+            text = f"{units.counted(len(comments), 'comment')} in the file: {printable(comments[0].text, 200)}"
+            lines.append(self._pointer(text, "quality"))
         learned = self.report.rows("learned")
         if learned:
             first = learned[0]
@@ -245,6 +249,12 @@ class _Overview:
 
 def _traffic(host: Row) -> int:
     return int(host["sent_wire_bytes"] + host["received_wire_bytes"])
+
+
+def _named(host: Row) -> str:
+    """The address, with the name that the capture gives it."""
+    name = f" {printable(host['name'], 20)}" if host["name"] else ""
+    return printable(host["address"]) + name
 
 
 def _short_roles(roles: Sequence[str]) -> list[str]:

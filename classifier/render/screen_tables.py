@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from classifier.render import units
+from classifier.render import screen_captures, units
 from classifier.render.escape import printable
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def _section(report: Report, section: str, colour: bool) -> str:
                 lines += _finding(row)
         else:
             lines += _columns(rows, LAYOUTS.get(section) or _generic(section), colour)
+    if section == "quality":
+        lines += screen_captures.lines(report)
     return "\n".join(lines) + "\n"
 
 
@@ -178,6 +180,7 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "hosts": (
         ("address", "left", _text("address")),
+        ("name", "left", _text("name", 40)),
         ("sent", "right", _size("sent_wire_bytes")),
         ("received", "right", _size("received_wire_bytes")),
         ("packets", "right", _sum("sent_packets", "received_packets", units.number)),

@@ -16,6 +16,7 @@ SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 _INTEGER = {"type": "integer"}
 _COUNT = {"type": "integer", "minimum": 0}
+_COUNT_OR_NONE = {"type": ["integer", "null"], "minimum": 0}
 _TEXT = {"type": "string"}
 _TIME_OR_NONE = {"type": ["integer", "null"]}
 
@@ -31,6 +32,23 @@ _ON_REQUEST = ("flows", "timeline", "quality")
 def report_schema() -> dict[str, Any]:
     """The schema (draft 2020-12) of `Report.to_dict()`."""
     problem = _object({"code": _TEXT, "record": _INTEGER, "offset": _INTEGER, "message": _TEXT})
+    interface = _object(
+        {
+            **dict.fromkeys(("name", "description", "link_type"), _TEXT),
+            "snaplen": {"description": "bytes, 0 without a limit", **_COUNT},
+            **dict.fromkeys(("filter", "os"), _TEXT),
+            "resolution": {"description": "seconds per tick of its times", **_TEXT},
+            "received": {"description": "packets, null when the file does not say", **_COUNT_OR_NONE},
+            "dropped": {"description": "packets, null when the file does not say", **_COUNT_OR_NONE},
+        }
+    )
+    comment = _object(
+        {
+            "about": {"enum": ["section", "interface", "packet"]},
+            "number": {"description": "section from 1, interface from 0, record from 1", **_COUNT},
+            "text": _TEXT,
+        }
+    )
     capture = _object(
         {
             "path": _TEXT,
@@ -44,6 +62,10 @@ def report_schema() -> dict[str, Any]:
             "last_ns": _TIME_OR_NONE,
             "complete": {"type": "boolean"},
             "dropped": _COUNT,
+            **dict.fromkeys(("hardware", "os", "application"), _TEXT),
+            "interface_count": _COUNT,
+            "interfaces": {"description": "the first of them", "type": "array", "items": interface},
+            "comments": {"description": "the first of them", "type": "array", "items": comment},
             "problem_count": _COUNT,
             "problems": {"type": "array", "items": problem},
         }

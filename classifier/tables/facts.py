@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from classifier.capture.model import Problem, counted
 from classifier.tables.addresses import Addresses
 from classifier.tables.rates import SECOND_NS, Rates
 
@@ -53,6 +54,15 @@ class Facts:
         return Addresses(self.read.flows)
 
     @cached_property
+    def names(self) -> dict[str, str]:
+        """Host names by address, from the captures' name resolution blocks; the first one said counts."""
+        said: dict[str, str] = {}
+        for info in self.read.captures:
+            for address, name in info.names.items():
+                said.setdefault(address, name)
+        return said
+
+    @cached_property
     def totals(self) -> dict[str, Any]:
         """Sums over all flows and frames, so that component rows sum to them."""
         flows, links = self.read.flows, self.read.links
@@ -70,6 +80,15 @@ class Facts:
             "last_ns": last,
             "duration_ns": last - first if first is not None and last is not None else 0,
         }
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """What went wrong as a whole: limits that the pass reached, and roles of hosts that are not listed."""
+        problems = list(self.read.problems)
+        if self.labels.roles_left_out:
+            text = f"{counted(self.labels.roles_left_out, 'role')} of hosts left out, too many to keep"
+            problems.append(Problem("role_cap", 0, 0, text))
+        return problems
 
     @property
     def seconds(self) -> float:

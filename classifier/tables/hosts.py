@@ -1,4 +1,4 @@
-"""Hosts: every address that is no group, with its roles, products, traffic and peers.
+"""Hosts: every address that is no group, with its name, roles, products, traffic and peers.
 
 In: `Facts`. Out: columns. Next: `classifier.report`.
 """
@@ -40,10 +40,11 @@ def hosts(facts: Facts) -> Columns:
     listed[chosen] = True
     macs = _macs(facts, listed)
     products = _products(facts, listed)
-    names = addresses.texts(chosen).tolist()
+    texts = addresses.texts(chosen).tolist()
     return {
-        "address": names,
-        "roles": [list(roles.get(name, ())) for name in names],
+        "address": texts,
+        "name": [facts.names.get(text, "") for text in texts],
+        "roles": [list(roles.get(text, ())) for text in texts],
         "products": [products.get(i, []) for i in chosen.tolist()],
         "sent_packets": sent_packets[chosen],
         "received_packets": received_packets[chosen],

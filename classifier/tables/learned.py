@@ -18,13 +18,29 @@ _NUMBERS = {name: number for number, name in IP_PROTOCOLS.items()}
 
 def learned(facts: Facts) -> Columns:
     """One row per endpoint and instance, in the order they were learned."""
-    rows = list(facts.read.learned)
+    rows = _news(facts)
     owners = _owners(facts, {item.address for item in rows})
     names = ("address", "port", "by", "instance", "version", "first_ns")
     return {
         "component": [_component(facts, item, owners) for item in rows],
         **{name: [getattr(item, name) for item in rows] for name in names},
     }
+
+
+def _news(facts: Facts) -> list[Any]:
+    """Learned endpoints that say something new: not those that content only found where the signature has its port, or
+    where another message had named them."""
+    named = {(item.address, item.transport, item.port) for item in facts.labels.learned if item.by != "content"}
+    rows = []
+    for item in facts.labels.learned:
+        if item.by == "content":
+            signature = facts.signatures.get(item.component)
+            if signature is not None and item.port in signature.ports:
+                continue
+            if (item.address, item.transport, item.port) in named:
+                continue
+        rows.append(item)
+    return sorted(rows, key=lambda item: (item.first_ns, item.capture, item.record))
 
 
 def _component(facts: Facts, item: Any, owners: dict[tuple[str, int, int], str]) -> str:

@@ -33,7 +33,7 @@ def quality(facts: Facts) -> Columns:
         ("captures_incomplete", sum(not i.complete for i in read.captures), "captures", "damaged, cut or interrupted"),
         (
             "problems",
-            sum(info.problem_count for info in read.captures) + len(read.problems),
+            sum(info.problem_count for info in read.captures) + len(facts.problems),
             "problems",
             "places where reading met damage or a limit",
         ),
@@ -62,6 +62,13 @@ def quality(facts: Facts) -> Columns:
             "packets",
             "lost while capturing, as noted",
         ),
+        (
+            "comments",
+            sum(len(i.comments) for i in read.captures),
+            "comments",
+            "notes in the captures, listed in JSON and below",
+        ),
+        ("names", len(facts.names), "names", "host names that the captures give"),
         ("fragments", total(flows.fragments), "packets", "IP fragments"),
         ("flows_unresolved", int(flows.unresolved.sum()), "flows", "later fragments whose first one is missing"),
         ("tcp_flows", n_tcp, "flows", "TCP connections and attempts"),
