@@ -25,6 +25,8 @@ from classifier.decode import STOPS
 from classifier.decode.layers import LINK_KINDS
 from classifier.decode.packet import decode_batch
 from classifier.errors import CaptureError
+from classifier.evidence import dns, mpegts, quic, rtcp, rtp, ssdp, stun, tds, tls, wsd
+from classifier.evidence.icmp import parse_quoted
 from classifier.evidence.membership import parse_igmp, parse_mld
 from classifier.evidence.ssrp import parse_reply, parse_request
 from classifier.flows.tally import Tally
@@ -130,11 +132,39 @@ def _ssrp(data: bytes) -> None:
             assert not cell.startswith(("=", "+", "-", "@", "\t", "\r")), cell
 
 
+def _evidence(data: bytes) -> None:
+    """Payloads, whole and as what a snaplen left of 1,000 bytes more."""
+    for parse in (
+        tds.parse_prelogin,
+        tds.is_tds,
+        rtp.parse_rtp,
+        rtcp.parse_rtcp,
+        mpegts.parse_ts,
+        quic.parse_quic,
+        stun.parse_stun,
+        dns.parse_dns,
+    ):
+        parse(data)
+        parse(data, len(data) + 1000)
+    for hello in (tls.parse_client_hello(data), tls.parse_dtls_hello(data)):
+        assert hello is None or len(printable(hello.sni)) <= 4 * len(data)
+    for found in (ssdp.parse_ssdp(data), wsd.parse_wsd(data)):
+        assert found is None or len(printable(found)) < 100_000
+    tls.parse_server_hello(data)
+    tls.record_kind(data)
+    tds.is_tls_wrapped(data)
+    for body in (data, data[12:]):
+        rtp.guess_h264(body)
+        rtp.guess_h265(body)
+
+
 PARSERS: tuple[Callable[[bytes], Any], ...] = (
     _ssrp,
     parse_request,
     parse_igmp,
     parse_mld,
+    lambda data: parse_quoted(data, 4),
+    lambda data: parse_quoted(data, 6),
     parse_header,
     lambda data: parse_section(data + bytes(16), "little"),
     lambda data: parse_section(data + bytes(16), "big"),
