@@ -23,7 +23,7 @@ from classifier.evidence.collect import Collector, Membership
 from classifier.evidence.proofs import NO_PROOFS, Proofs, judge
 from classifier.evidence.sessions import Medium
 from classifier.flows.finish import finish_flows
-from classifier.flows.state import HELD_FULL, JOINED, OVERFLOW, PAYLOADS_UNSEEN
+from classifier.flows.state import FORGOTTEN, HELD_FULL, JOINED, OVERFLOW, PAYLOADS_UNSEEN
 from classifier.flows.table import FlowTable, LinkTable
 from classifier.flows.tally import SECOND_NS, Tally
 from classifier.interrupt import Interruption
@@ -105,21 +105,27 @@ def read(
     limits: Limits = DEFAULTS,
 ) -> Pass:
     """One pass over the captures; raises CaptureError when none of them can be read."""
-    with _opened(source, compiled, batch) as captures:
+    live = source in ("-", ["-"], ("-",)) or hasattr(source, "read")  # opening it may wait for a writer
+    with Interruption(live) as interruption, _opened(source, compiled, batch) as captures:
+        interruption.patient &= captures.live
+        interruption.idle = captures.waiting
         fast = captures.compiled
         tally = _tally(limits, fast, batch)
         collector = Collector(limits.facts)
         counted = np.zeros((len(captures.infos), 3), "i8")  # packets, wire bytes, captured bytes
-        with Interruption() as interruption:
-            try:
-                for packets, buffers in _packets(captures, fast, progress, interruption, counted):
-                    candidates = tally.update(packets, len(packets))
-                    if len(candidates):
-                        collector.take(candidates, packets, buffers)
-            except KeyboardInterrupt:
-                for info, sums in zip(captures.infos, counted.tolist(), strict=True):
-                    info.packets, info.wire_bytes, info.captured_bytes = sums  # without what was only read ahead
-                    info.problem(INTERRUPTED, info.packets, 0, "the reading was stopped before the end")
+        try:
+            for packets, buffers in _packets(captures, fast, progress, interruption, counted):
+                candidates = tally.update(packets, len(packets))
+                if len(candidates):
+                    collector.take(candidates, packets, buffers)
+            if interruption.asked:
+                for info in captures.infos:
+                    info.problem(INTERRUPTED, info.packets, 0, "Ctrl-C; all that had been sent was read", complete=True)
+        except KeyboardInterrupt:
+            for info, sums in zip(captures.infos, counted.tolist(), strict=True):
+                info.packets, info.wire_bytes, info.captured_bytes = sums  # without what was only read ahead
+                info.problem(INTERRUPTED, info.packets, 0, "the reading was stopped before the end")
+        interruption.end()
         rows, bins = tally.finish()
         flows, links = finish_flows(rows, service_ports(signatures))
         said, media = collector.sessions.finish(rows)
@@ -283,6 +289,9 @@ def _caps_reached(tally: Tally, collector: Collector, limits: Limits) -> list[Pr
     if state[HELD_FULL]:
         text = "came before their first fragment, more than can wait for it"
         reached.append(("fragment_cap", f"{state[HELD_FULL]:,} fragments {text}"))
+    if state[FORGOTTEN]:
+        text = "gave way to others before their last fragment came; fragments that came later have no ports"
+        reached.append(("fragment_cap", f"{state[FORGOTTEN]:,} fragmented datagrams {text}"))
     unseen = int(state[PAYLOADS_UNSEEN]) + collector.dropped
     if unseen:
         reached.append(("evidence_cap", f"{unseen:,} payloads were not looked at for evidence: too many"))

@@ -206,9 +206,7 @@ def signature_page() -> str:
         "What payloads show. *proves*: the component, on any port; *confirms*: where port and role, or a host, point to it "
         "already; *fits*: what is expected there, and others send too.\n"
     )
-    parts.append(
-        table(("mark", "strength", "means"), ((f"`{m.code}`", m.strength, m.sentence) for m in MARKS))
-    )
+    parts.append(table(("mark", "strength", "means"), ((f"`{m.code}`", m.strength, m.sentence) for m in MARKS)))
     return "\n".join(parts)
 
 

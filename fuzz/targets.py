@@ -25,8 +25,17 @@ from classifier.decode import STOPS
 from classifier.decode.layers import LINK_KINDS
 from classifier.decode.packet import decode_batch
 from classifier.errors import CaptureError
+from classifier.evidence import dns, mpegts, quic, rtcp, rtp, ssdp, stun, tds, tls, wsd
+from classifier.evidence.assemble import MAX_BYTES, MAX_MESSAGES, Assembler
+from classifier.evidence.digifort import parse_frame
+from classifier.evidence.http import http_facts
+from classifier.evidence.icmp import parse_quoted
 from classifier.evidence.membership import parse_igmp, parse_mld
+from classifier.evidence.message import parse_head
+from classifier.evidence.rtsp import Conversation
+from classifier.evidence.sdp import parse_sdp
 from classifier.evidence.ssrp import parse_reply, parse_request
+from classifier.evidence.transport import parse_transport
 from classifier.flows.tally import Tally
 from classifier.jit import view
 from classifier.matching import SignatureSet, attribute, load_signatures
@@ -130,11 +139,73 @@ def _ssrp(data: bytes) -> None:
             assert not cell.startswith(("=", "+", "-", "@", "\t", "\r")), cell
 
 
+def _evidence(data: bytes) -> None:
+    """Payloads, whole and as what a snaplen left of 1,000 bytes more."""
+    for parse in (
+        tds.parse_prelogin,
+        tds.is_tds,
+        rtp.parse_rtp,
+        rtcp.parse_rtcp,
+        mpegts.parse_ts,
+        quic.parse_quic,
+        stun.parse_stun,
+        dns.parse_dns,
+    ):
+        parse(data)
+        parse(data, len(data) + 1000)
+    for hello in (tls.parse_client_hello(data), tls.parse_dtls_hello(data)):
+        assert hello is None or len(printable(hello.sni)) <= 4 * len(data)
+    for found in (ssdp.parse_ssdp(data), wsd.parse_wsd(data)):
+        assert found is None or len(printable(found)) < 100_000
+    tls.parse_server_hello(data)
+    tls.record_kind(data)
+    tds.is_tls_wrapped(data)
+    for body in (data, data[12:]):
+        rtp.guess_h264(body)
+        rtp.guess_h265(body)
+
+
+def _head(data: bytes) -> None:
+    message = parse_head(data)
+    if message:
+        assert 0 < message.head_bytes <= len(data)
+        http_facts(message)
+
+
+def _segments(data: bytes) -> None:
+    """Segments (side, distance, size, bytes) of a connection, reassembled, and what its RTSP messages agree on."""
+    sides = (Assembler(), Assembler())
+    at, seq = 0, 0xFFFFFF00
+    while at + 3 <= len(data):
+        size = data[at + 2]
+        seq = (seq + data[at + 1] - 64) % (1 << 32)
+        sides[data[at] & 1].add(seq, data[at + 3 : at + 3 + size], bool(data[at] & 2))
+        seq += size
+        at += 3 + size
+    conversation = Conversation()
+    for side, assembler in enumerate(sides):
+        found = list(assembler.messages())
+        assert len(found) <= MAX_MESSAGES and sum(len(body) for _, body, _ in found) <= MAX_BYTES
+        for number, (message, body, _) in enumerate(found):
+            conversation.add(side, message, body, number, number)
+    conversation.facts()
+    for flow in conversation.flows():
+        assert all(0 < first <= 65535 for first, _ in (*flow.client_ports, *flow.server_ports))
+        assert flow.ports is None or flow.ports[0]
+
+
 PARSERS: tuple[Callable[[bytes], Any], ...] = (
     _ssrp,
     parse_request,
     parse_igmp,
     parse_mld,
+    parse_frame,
+    _head,
+    lambda data: parse_sdp(data, whole=True),
+    lambda data: parse_transport(data.decode("latin-1")),
+    _segments,
+    lambda data: parse_quoted(data, 4),
+    lambda data: parse_quoted(data, 6),
     parse_header,
     lambda data: parse_section(data + bytes(16), "little"),
     lambda data: parse_section(data + bytes(16), "big"),

@@ -176,6 +176,7 @@ def a_pass(
         roles_left_out=0,
         evidence=lambda i: flows[i].evidence,
         evidence_lists=lambda: [flow.evidence for flow in flows],
+        learned=(),
         reasons=lambda i: flows[i].reasons,
     )
     for name, value in changes.items():

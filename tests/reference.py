@@ -1,8 +1,8 @@
 """A plain, slow flow table: what the kernels must agree with, written from the RFCs and the contract, not from them.
 
 In: frames of an Ethernet capture as `(ts_ns, wire length, bytes)`. Out: `Flow` objects in order of first packet. One
-dictionary, no numpy, no scapy. It knows Ethernet, VLAN tags, IPv4, IPv6, TCP, UDP and fragments; that is enough to
-check the flow rules on captures that `test_reference` makes up.
+dictionary, no numpy, no scapy. It knows Ethernet, VLAN tags, IPv4, IPv6, IP in IP, TCP, UDP and fragments; that is
+enough to check the flow rules on captures that `test_reference` makes up.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ TCP, UDP = 6, 17
 ICMP_LIKE = (1, 2, 58)  # ICMP, IGMP, ICMPv6: an 8-byte header
 VLAN_TAGS = (0x8100, 0x88A8, 0x9100)
 IPV6_CHAIN = (0, 43, 60)  # hop-by-hop, routing, destination options
+IP_IN_IP = {4: 4, 41: 6}  # protocol number, version of what is inside
 FRAGMENT_TIMEOUT_NS = 30 * 10**9
 
 Frame = tuple[int, int, bytes]
+Datagram = tuple[object, ...]  # what all its fragments share
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Packet:
     payload_bytes: int = 0
     vlan: int | None = None
     fragment: tuple[int, int, bool] | None = None  # identification, offset, more
+    datagram: Datagram | None = None  # of the innermost header, when it is a fragment
+    around: list[Datagram] = field(default_factory=list)  # datagrams around it that this is the first fragment of
 
 
 @dataclass
@@ -121,8 +125,8 @@ def decode_ipv4(record: int, ts_ns: int, wire: int, data: bytes, at: int) -> Pac
     )
     if more or offset:
         packet.fragment = (ident, offset, more)
-    transport(packet, data, at + header, total - header)
-    return packet
+        packet.datagram = (4, packet.source, packet.target, packet.protocol, ident)
+    return carried(packet, data[: at + total], at + header, total - header)
 
 
 def decode_ipv6(record: int, ts_ns: int, wire: int, data: bytes, at: int) -> Packet | None:
@@ -149,12 +153,26 @@ def decode_ipv6(record: int, ts_ns: int, wire: int, data: bytes, at: int) -> Pac
             word, ident = struct.unpack_from(">HI", data, at + 2)
             if word & 0xFFF9:
                 packet.fragment = (ident, word & 0xFFF8, bool(word & 1))
+                packet.datagram = (6, packet.source, packet.target, ident)
         following = data[at]
         at, left = at + size, left - size
         if packet.fragment and packet.fragment[1]:
             break
     packet.protocol = following
-    transport(packet, data, at, left)
+    return carried(packet, data[: at + left], at, left)
+
+
+def carried(packet: Packet, data: bytes, at: int, length: int) -> Packet:
+    """The packet with its transport, or the packet inside it when there is a whole IP header; `data` ends with it."""
+    later = packet.fragment is not None and packet.fragment[1] > 0
+    if packet.protocol in IP_IN_IP and not later:
+        decode_inner = decode_ipv4 if IP_IN_IP[packet.protocol] == 4 else decode_ipv6
+        inner = decode_inner(packet.record, packet.ts_ns, packet.wire, data, at)
+        if inner is not None:
+            if packet.datagram is not None:
+                inner.around.append(packet.datagram)
+            return inner
+    transport(packet, data, at, length)
     return packet
 
 
@@ -174,17 +192,50 @@ def transport(packet: Packet, data: bytes, at: int, length: int) -> None:
         packet.payload_bytes = max(length - (data[at + 12] >> 4) * 4, 0)
 
 
-def resolve_fragments(packets: list[Packet]) -> None:
-    """Give later fragments the ports of their datagram's first fragment, whichever came first."""
-    firsts: dict[tuple[object, ...], list[Packet]] = defaultdict(list)
+def resolve_fragments(packets: list[Packet]) -> list[Packet]:
+    """Give later fragments the flow of their datagram's first fragment, whichever came first.
+
+    Returns the packets in the order in which their flows are known: what waits for a first fragment comes after it.
+
+    Of several first fragments it is the latest before the later one, else the next after it. A later fragment inside a
+    tunnel can itself be in the first fragment of the tunnel's datagram: then it leads when its own flow is known, or in
+    the end.
+    """
+    firsts: dict[Datagram, Packet] = {}
+    waiting: dict[Datagram, list[Packet]] = {}
+    settled: list[Packet] = []
+
+    def settle(packet: Packet, tunnel: bool, first: Packet | None) -> None:
+        """`packet` belongs to the flow of `first`, or (None) to its own; `tunnel`: it is a later fragment around it."""
+        if first is not None:
+            packet.version, packet.protocol, packet.vlan = first.version, first.protocol, first.vlan
+            packet.source, packet.source_port = first.source, first.source_port
+            packet.target, packet.target_port = first.target, first.target_port
+        if tunnel:  # the inner header's length has told of its content
+            packet.ip_bytes = packet.payload_bytes = 0
+        settled.append(packet)
+        leads = list(packet.around)
+        if packet.datagram is not None and packet.fragment is not None and packet.fragment[1] == 0:
+            leads.append(packet.datagram)
+        for datagram in leads:
+            firsts[datagram] = packet
+            for other in waiting.pop(datagram, []):
+                settle(other, datagram in packet.around, packet)
+
     for packet in packets:
-        if packet.fragment and packet.fragment[1] == 0:
-            firsts[packet.source, packet.target, packet.protocol, packet.fragment[0]].append(packet)
-    for packet in packets:
-        if packet.fragment and packet.fragment[1]:
-            for first in firsts[packet.source, packet.target, packet.protocol, packet.fragment[0]]:
-                if abs(first.ts_ns - packet.ts_ns) <= FRAGMENT_TIMEOUT_NS:
-                    packet.source_port, packet.target_port = first.source_port, first.target_port
+        datagram = packet.datagram
+        if datagram is None or packet.fragment is None or packet.fragment[1] == 0:
+            settle(packet, False, None)
+        elif datagram in firsts and abs(firsts[datagram].ts_ns - packet.ts_ns) <= FRAGMENT_TIMEOUT_NS:
+            settle(packet, datagram in firsts[datagram].around, firsts[datagram])
+        else:
+            waiting.setdefault(datagram, []).append(packet)
+    for leading in (True, False):
+        for datagram in list(waiting):
+            if datagram in waiting and leading == any(packet.around for packet in waiting[datagram]):
+                for packet in waiting.pop(datagram):
+                    settle(packet, False, None)
+    return settled
 
 
 def opens_anew(flow: Flow, number: int, packet: Packet) -> bool:
@@ -212,10 +263,9 @@ def flows(frames: Iterable[Frame]) -> tuple[list[Flow], list[Frame]]:
             others.append(frame)
         else:
             packets.append(packet)
-    resolve_fragments(packets)
     result: list[Flow] = []
     current: dict[tuple[object, ...], Flow] = {}
-    for packet in packets:
+    for packet in resolve_fragments(packets):
         a, b = (packet.source, packet.source_port), (packet.target, packet.target_port)
         key = (packet.version, packet.protocol, *sorted((a, b)))
         flow = current.get(key)
@@ -241,6 +291,7 @@ def flows(frames: Iterable[Frame]) -> tuple[list[Flow], list[Frame]]:
                 side.synacks += 1
             else:
                 side.syns += 1
+        flow.first_record = min(flow.first_record, packet.record)
         flow.first_ns = min(flow.first_ns, packet.ts_ns)
         flow.last_ns = max(flow.last_ns, packet.ts_ns)
         flow.bins[packet.ts_ns // 10**9] += packet.wire

@@ -41,17 +41,28 @@ def ip(source: str, target: str, protocol: int, content: bytes, ident: int, offs
         head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(content), ident, word, 64, protocol, 0)
         return head + a.packed + b.packed + content
     following = protocol
+    if protocol == 17 and (more or offset) and ident == 3:  # destination options in what is fragmented
+        content = content if offset else struct.pack(">BBBB4x", 17, 0, 1, 4) + content
+        protocol = 60
     if more or offset:
         content = struct.pack(">BBHI", protocol, 0, offset | more, ident) + content
         following = 44
     return struct.pack(">IHBB", 0x60000000, len(content), following, 64) + a.packed + b.packed + content
 
 
+PARTS = st.sampled_from(("whole", "whole", "first", "middle", "last"))
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> tuple[str, str]:
+    family = draw(st.sampled_from((HOSTS[:4], HOSTS[4:])))
+    return draw(st.sampled_from(family)), draw(st.sampled_from(family))
+
+
 @st.composite
 def frames(draw: st.DrawFn) -> reference.Frame:
     """One frame between few hosts and ports, so that flows meet, turn round and are reused."""
-    family = draw(st.sampled_from((HOSTS[:4], HOSTS[4:])))
-    source, target = draw(st.sampled_from(family)), draw(st.sampled_from(family))
+    source, target = draw(hosts())
     protocol = draw(st.sampled_from((6, 6, 6, 17, 17, 1, 89)))
     payload = bytes(draw(st.sampled_from((0, 1, 8, 40))))
     if protocol == 6:
@@ -63,19 +74,26 @@ def frames(draw: st.DrawFn) -> reference.Frame:
         content = struct.pack(">HHHH", *ports, 8 + len(payload), 0) + payload
     else:
         content = b"\x08\0\0\0\0\x01\0\x01" + payload
-    ident, offset, more = draw(st.integers(1, 3)), 0, False
-    if protocol == 17 and draw(st.booleans()):
-        part = draw(st.sampled_from(("first", "middle", "last")))
-        more = part != "last"
-        if part != "first":
-            offset, content = 24, bytes(16)
-        else:
-            content = content.ljust(24, b"\0")
-    packet = ip(source, target, protocol, content, ident, offset, more)
+    part = draw(PARTS) if protocol == 17 else "whole"
+    packet = ip(source, target, protocol, *piece(content, part, draw(st.integers(1, 3))))
+    if draw(st.booleans()):  # in a tunnel
+        around, beyond = draw(hosts())
+        inside = 4 if ipaddress.ip_address(source).version == 4 else 41
+        packet = ip(around, beyond, inside, *piece(packet, draw(PARTS), draw(st.integers(1, 3))))
+        source = around
     frame = ethernet(packet, ipaddress.ip_address(source).version, draw(st.sampled_from((None, None, 5))), 0)
     frame = frame.ljust(draw(st.sampled_from((0, 60))), b"\0")
     wire = len(frame) + draw(st.sampled_from((0, 0, 0, 500)))  # cut by a snap length
     return START_NS + draw(st.integers(0, 25 * 10**6)) * 1000, wire, frame
+
+
+def piece(content: bytes, part: str, ident: int) -> tuple[bytes, int, int, bool]:
+    """Content, identification, offset and more-flag of a packet or of a fragment of one."""
+    if part == "whole":
+        return content, ident, 0, False
+    if part == "first":
+        return content.ljust(-len(content) % 8 + len(content), b"\0"), ident, 0, True
+    return bytes(16), ident, 24, part == "middle"
 
 
 def write_pcap(path: Path, some: Sequence[reference.Frame]) -> Path:

@@ -127,6 +127,15 @@ class CaptureSet:
         return not self.small if self._compiled is None else self._compiled
 
     @property
+    def live(self) -> bool:
+        """Whether the input is one that somebody may still be writing: a pipe or a stream."""
+        return any(member.reader is not None and member.reader.live for member in self._members)
+
+    def waiting(self) -> bool:
+        """Whether the next batch waits for a writer."""
+        return any(member.reader is not None and member.reader.waiting for member in self._members)
+
+    @property
     def bytes_read(self) -> int:
         return sum(m.bytes_read if m.reader is None else m.reader.bytes_read for m in self._members)
 

@@ -109,6 +109,16 @@ class CaptureReader:
         self.info = self._walker.info = info
 
     @property
+    def live(self) -> bool:
+        """Whether reading may wait for somebody to write: a pipe or a stream, no file."""
+        return not self._source.prompt
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the next batch waits for bytes that are not there yet."""
+        return self._source.waiting
+
+    @property
     def bytes_read(self) -> int:
         """Bytes of the file read so far, out of `size` (compressed bytes, if it is compressed)."""
         return self._source.bytes_read

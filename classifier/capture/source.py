@@ -181,6 +181,7 @@ class Source:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._finished = False
+        self.waiting = False  # `more` has nothing to give
         self._private = False  # the current chunk is not of the pool
         self._now = _Chunk(0, max(self._chunk_size, HEAD))
         self.start = self.end = 0
@@ -224,6 +225,15 @@ class Source:
         """Make more bytes readable, waiting for them; False when the input has ended."""
         if self._thread is None and not self._ended:
             self._start()
+        try:
+            self.waiting = True
+            following = self._await()
+        finally:
+            self.waiting = False
+        return following if isinstance(following, bool) else self._move(following)
+
+    def _await(self) -> _Chunk | bool:
+        """Wait for bytes: True when the chunk at hand got more, False at the end, else the chunk to go on in."""
         chunk = self._now
         with self._lock:
             while True:
@@ -238,13 +248,11 @@ class Source:
                         self._lock.wait()
                         continue
                 if self._ready and (self._ready[0].filled > self._headroom or self._ready[0].sealed):
-                    following = self._ready[0]
-                    break
+                    return self._ready[0]
                 if self._ended and not self._ready:
                     self._finished = True
                     return False
                 self._lock.wait()
-        return self._move(following)
 
     def close(self) -> None:
         """End the reading thread and close the file. May be called twice."""

@@ -62,7 +62,8 @@ def parse_ts(payload: bytes, size: int | None = None) -> Ts | None:
         if at + 5 > len(payload):
             break
         control = payload[at + 3] >> 4 & 3  # of the adaptation field: 0 reserved, 1 none, 2 alone, 3 and payload
-        if control == 0 or (control >= 2 and payload[at + 4] > (183 if control == 2 else 182)):
+        field = payload[at + 4]  # its length, which fills the packet when it is alone
+        if control == 0 or (control == 2 and field != 183) or (control == 3 and field > 182):
             return None
         pid = (payload[at + 1] & 0x1F) << 8 | payload[at + 2]
         packets.append(TsPacket(pid, payload[at + 3] & 0x0F, bool(control & 1), payload[at + 1] >= 0x80))

@@ -139,7 +139,7 @@ def _record(payload: bytes, at: int) -> int | None:
     kind, length = payload[at], int.from_bytes(payload[at + 3 : at + 5], "big")
     if kind not in _KINDS or payload[at + 1] != 3 or payload[at + 2] > 4 or length > MAX_RECORD:
         return None
-    if (kind == 20 and length != 1) or (kind in (21, 22) and length < 2):
+    if (kind == 20 and length != 1) or (kind == 21 and length < 2) or (kind == 22 and not length):
         return None
     return length
 
@@ -252,7 +252,7 @@ def _extensions(walk: _Walk, length: int) -> dict[int, bytes] | None:
     if walk.is_cut() or walk.at == length:  # none before TLS 1.2, and none needed
         return found
     end = walk.number(2) + walk.at
-    if walk.is_cut():
+    if walk.is_cut() and walk.at <= length:
         return found
     if end != length:
         return None
@@ -261,10 +261,10 @@ def _extensions(walk: _Walk, length: int) -> dict[int, bytes] | None:
             break
         kind = walk.number(2)
         size = walk.number(2)
-        if walk.is_cut():
-            break
         if walk.at + size > end:
             return None
+        if walk.is_cut():
+            break
         data = walk.take(size)
         if walk.is_cut():
             break

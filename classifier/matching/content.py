@@ -97,7 +97,7 @@ def _marked(labels: Labels, protocol: int, bits: int) -> Array:
         return np.zeros(0, "i8")
     flows = labels.flows
     marked = ((flows.evidence & bits) != 0) & (labels.component < 0) & (flows.proto == protocol)
-    rows: Array = np.flatnonzero(marked & ~flows.unresolved & ~labels.reserved)
+    rows: Array = np.flatnonzero(marked & ~flows.unresolved & ~labels.reserved & ~labels.failed)
     return rows
 
 

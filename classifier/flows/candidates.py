@@ -1,0 +1,173 @@
+"""Which payloads are worth a parser, and what the first bytes of the others say.
+
+In: packets with their hint (decode.sniff) and flow. Out: hints and media probes in the flow, CANDIDATE rows for the
+parsers, bounded per direction of a flow, per endpoint and in all. Next: `evidence.collect`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from classifier.decode.hints import (
+    DIGIFORT,
+    HTTP_REPLY,
+    HTTP_REQUEST,
+    HTTPU,
+    MPEGTS,
+    RTCP,
+    RTP,
+    RTSP_REPLY,
+    RTSP_REQUEST,
+    SOAP,
+    TDS_REPLY,
+    TDS_REQUEST,
+    TLS,
+    WANTED,
+    hint_bit,
+)
+from classifier.flows.hashing import mix
+from classifier.flows.probe import probe_media
+from classifier.flows.state import (
+    CANDIDATES,
+    CANDIDATES_LEFT,
+    KIND_ASKED,
+    KIND_FRAME,
+    KIND_HTTPU,
+    KIND_IGMP,
+    KIND_MLD,
+    KIND_SOAP,
+    KIND_SSRP,
+    KIND_STREAM,
+    KIND_TDS,
+    KIND_TEXT,
+    KIND_TLS,
+    ORDINARY_LEFT,
+    ORDINARY_PER_ENDPOINT,
+    PAYLOADS_UNSEEN,
+    SIDE_LIMITS,
+)
+from classifier.jit import i64, inlined, kernel
+
+_TCP = 6
+_UDP = 17
+_IGMP = 2
+_ICMPV6 = 58
+_SSRP_PORT = 1434
+_RTSP_BITS = hint_bit(RTSP_REQUEST) | hint_bit(RTSP_REPLY)
+
+
+@inlined
+def note_hint(flows: Any, where: int, hint: int, probes: Any, state: Any, packets: Any, i: int) -> None:
+    """Keep in the flow what a payload begins with."""
+    f = flows[where >> 1]
+    code = hint & ~WANTED
+    bit = 1 << (code - 1)
+    if where & 1:
+        f["b_hints"] = i64(f["b_hints"]) | bit
+    else:
+        f["a_hints"] = i64(f["a_hints"]) | bit
+    if code in (RTP, RTCP, MPEGTS):
+        probe_media(flows, where, probes, state, packets, i, code)
+
+
+@kernel
+def payload_kind(flows: Any, where: int, hint: int, packets: Any, i: int) -> int:
+    """Which parser should look at a TCP or UDP payload, 0 for none."""
+    code = hint & ~WANTED
+    p = packets[i]
+    if p["proto"] == _UDP:
+        if p["src_port"] == _SSRP_PORT:
+            return KIND_SSRP
+        if p["dst_port"] == _SSRP_PORT:
+            return KIND_ASKED
+        if code == HTTPU:
+            return KIND_HTTPU
+        return KIND_SOAP if code == SOAP else 0
+    if code == DIGIFORT:
+        return KIND_FRAME
+    if code in (HTTP_REQUEST, HTTP_REPLY, RTSP_REQUEST, RTSP_REPLY):
+        return KIND_TEXT
+    if code in (TDS_REQUEST, TDS_REPLY):
+        return KIND_TDS
+    if code == TLS:
+        return KIND_TLS if hint & WANTED else 0
+    if code == 0:
+        f = flows[where >> 1]
+        said = i64(f["b_hints"]) if where & 1 else i64(f["a_hints"])
+        if said & _RTSP_BITS:
+            return KIND_STREAM
+    return 0
+
+
+@inlined
+def candidate_kind(flows: Any, where: int, hint: int, packets: Any, i: int) -> int:
+    """Which payload parser should look at a packet, 0 for none."""
+    p = packets[i]
+    proto = i64(p["proto"])
+    if p["frag_offset"] != 0:
+        return 0
+    if proto in (_TCP, _UDP):
+        return payload_kind(flows, where, hint, packets, i) if p["payload_captured"] != 0 else 0
+    if proto == _IGMP:
+        return KIND_IGMP
+    if proto == _ICMPV6:
+        kind = i64(p["icmp_type"])
+        if kind == 130 or kind == 131 or kind == 132 or kind == 143:
+            return KIND_MLD
+    return 0
+
+
+@kernel
+def is_ordinary(kind: int, hint: int) -> bool:
+    """Whether a payload only names what is not ours: those are many, and few of them suffice."""
+    if kind == KIND_TEXT:
+        return hint & WANTED == 0
+    return kind in (KIND_TLS, KIND_HTTPU, KIND_SOAP)
+
+
+@kernel
+def listener_place(packets: Any, i: int, hint: int, size: int) -> int:
+    """Where the limiter counts a payload: by the endpoint that listens."""
+    p = packets[i]
+    if hint & ~WANTED == HTTP_REPLY:
+        h = mix(mix(0x9E3779B1, i64(p["src_port"])), i64(p["src3"]) ^ i64(p["src1"]))
+    else:
+        h = mix(mix(0x9E3779B1, i64(p["dst_port"])), i64(p["dst3"]) ^ i64(p["dst1"]))
+    return h % size
+
+
+@kernel
+def offer_candidate(
+    flows: Any, where: int, state: Any, candidates: Any, limiter: Any, kind: int, hint: int, packets: Any, i: int
+) -> None:
+    """Hand a packet to the payload parsers, within the bounds per flow side, per endpoint and in all."""
+    f = flows[where >> 1]
+    sniffed = i64(f["b_sniffed"]) if where & 1 else i64(f["a_sniffed"])
+    most = SIDE_LIMITS[kind]
+    if is_ordinary(kind, hint):
+        place = listener_place(packets, i, hint, len(limiter))
+        if sniffed >= most or limiter[place] >= ORDINARY_PER_ENDPOINT:
+            return  # enough is known of it
+        if state[ORDINARY_LEFT] <= 0:
+            state[PAYLOADS_UNSEEN] += 1
+            return
+        limiter[place] += 1
+        state[ORDINARY_LEFT] -= 1
+    else:
+        at = i64(state[CANDIDATES])
+        if state[CANDIDATES_LEFT] <= 0 or at >= len(candidates) or (most > 0 and sniffed >= most):
+            if kind in (KIND_SSRP, KIND_IGMP, KIND_MLD) or state[CANDIDATES_LEFT] <= 0:
+                state[PAYLOADS_UNSEEN] += 1
+            return
+        state[CANDIDATES_LEFT] -= 1
+    if most > 0:
+        if where & 1:
+            f["b_sniffed"] = sniffed + 1
+        else:
+            f["a_sniffed"] = sniffed + 1
+    at = i64(state[CANDIDATES])
+    state[CANDIDATES] = at + 1
+    candidates[at]["packet"] = i
+    candidates[at]["kind"] = kind
+    candidates[at]["flow"] = where >> 1
+    candidates[at]["side"] = where & 1
