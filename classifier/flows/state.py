@@ -25,9 +25,9 @@ PROBES_CAP = 17  # most there may be
 PROBES_FULL = 18  # packets that found no room for a probe
 STATE_SIZE = 24
 
-ORDINARY_TOTAL = 30_000
+ORDINARY_TOTAL = 10_000
 """Payloads of HTTP, TLS, SSDP and WS-Discovery handed over in all: they only name what is not ours."""
-ORDINARY_PER_ENDPOINT = 16
+ORDINARY_PER_ENDPOINT = 8
 """And so many per listening endpoint (by hash: `Tally.limiter`)."""
 
 KIND_SSRP = 1
