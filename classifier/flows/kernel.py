@@ -48,6 +48,7 @@ from classifier.flows.state import (
     JOINED,
     KIND_IGMP,
     KIND_MLD,
+    KIND_QUOTED,
     KIND_SSRP,
     LOG_ON,
     LOGGED,
@@ -58,6 +59,7 @@ from classifier.jit import MASK32, i64, inlined, kernel
 
 _TCP = 6
 _UDP = 17
+_ICMP = 1
 _IGMP = 2
 _ICMPV6 = 58
 _SSRP_PORT = 1434
@@ -341,6 +343,12 @@ def candidate_kind(packets: Any, i: int) -> int:
         kind = i64(p["icmp_type"])
         if kind == 130 or kind == 131 or kind == 132 or kind == 143:
             return KIND_MLD
+        if 1 <= kind <= 4:
+            return KIND_QUOTED
+    if proto == _ICMP:
+        kind = i64(p["icmp_type"])
+        if kind == 3 or kind == 4 or kind == 5 or kind == 11 or kind == 12:
+            return KIND_QUOTED
     return 0
 
 
@@ -350,10 +358,11 @@ def offer_candidate(flows: Any, where: int, state: Any, candidates: Any, kind: i
     f = flows[where >> 1]
     sniffed = i64(f["b_sniffed"]) if where & 1 else i64(f["a_sniffed"])
     at = i64(state[CANDIDATES])
-    if state[CANDIDATES_LEFT] <= 0 or at >= len(candidates) or (kind == KIND_SSRP and sniffed >= CANDIDATES_PER_SIDE):
+    bounded = kind in (KIND_SSRP, KIND_QUOTED)
+    if state[CANDIDATES_LEFT] <= 0 or at >= len(candidates) or (bounded and sniffed >= CANDIDATES_PER_SIDE):
         state[PAYLOADS_UNSEEN] += 1
         return
-    if kind == KIND_SSRP:
+    if bounded:
         if where & 1:
             f["b_sniffed"] = sniffed + 1
         else:

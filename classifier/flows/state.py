@@ -18,16 +18,18 @@ HELD_USED = 10  # places of the pool ever used
 HELD_FULL = 11  # fragments that found the pool full
 JOINED = 12  # connections that were added to an earlier one of their five-tuple, for want of rows
 PAYLOADS_UNSEEN = 13  # evidence candidates beyond the bounds
-FORGOTTEN = 14  # fragmented datagrams that gave way to another one before their time
+FORGOTTEN = 14  # fragmented datagrams that gave way to another one within 30 s and before their last fragment
 STATE_SIZE = 16
 
 CANDIDATES_PER_SIDE = 250
-"""SSRP replies of one side of a flow that are looked at. A client may ask from one port for weeks, and a port that
-changed meanwhile is in a late reply; but one flow must not take what all of them share (`Limits.payloads`)."""
+"""SSRP replies, or ICMP errors, of one side of a flow that are looked at. A client may ask from one port for weeks, and
+a port that changed meanwhile is in a late reply; but one flow must not take what all of them share
+(`Limits.payloads`)."""
 
 KIND_SSRP = 1
 KIND_IGMP = 2
 KIND_MLD = 3
+KIND_QUOTED = 4  # an ICMP or ICMPv6 error, which quotes a packet
 
 CANDIDATE = np.dtype([("packet", "i4"), ("kind", "i4"), ("flow", "i4")], align=True)
 LOGGED_RECORD = np.dtype([("record", "i8"), ("capture", "i4"), ("flow", "i4")], align=True)
