@@ -416,6 +416,13 @@ def test_a_group_from_the_answer_and_one_from_the_description() -> None:
     assert flow.kind == "video"
 
 
+def test_a_group_that_an_answer_names_without_the_word_multicast() -> None:
+    (flow,) = talk((1, reply(1, "Transport: RTP/AVP;destination=225.9.9.9;port=5000-5001"))).flows()
+    assert (flow.is_multicast, flow.ports) == (True, (5000, 5001))
+    (flow,) = talk((1, reply(1, "Transport: RTP/AVP;destination=10.0.0.7;client_port=5000-5001"))).flows()
+    assert (flow.is_multicast, flow.destination) == (False, "10.0.0.7")
+
+
 def test_tracks_behind_a_query_that_is_not_kept() -> None:
     url = "rtsp://10.0.0.9/cam/realmonitor?channel=1&subtype=0"
     flows = talk(

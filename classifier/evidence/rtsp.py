@@ -69,8 +69,8 @@ class MediaFlow:
 
     @property
     def is_multicast(self) -> bool:
-        chosen = self._transports()
-        return bool(chosen) and chosen[0].cast == "multicast"
+        chosen = self._transports()[0]
+        return chosen.cast == "multicast" or (not chosen.cast and Connection(chosen.destination, 0).is_multicast)
 
     @property
     def interleaved(self) -> Pair | None:
