@@ -84,9 +84,9 @@ def files(play: Play, desks: Sequence[Host]) -> None:
             own = play.port(desk)  # without a handshake nobody could tell
         talk = Talk(play.net, desk, own, server, 445, "other.smb")
         at = talk.open(play.later(0, 15 * S))
-        for turn in range(5):
-            question = payloads.smb(8, turn, play.noise(60, 100))
-            at = talk.ask(at + S, question, payloads.smb(8, turn, play.noise(200, 3000)))
+        for _ in range(5):
+            question = payloads.smb(play.rng, play.later(60, 100))
+            at = talk.ask(at + S, question, payloads.smb(play.rng, play.later(200, 3000)))
 
 
 def intercom(play: Play, desk: Host) -> None:

@@ -20,10 +20,10 @@ UNKNOWN = ("unclassified.tcp",)
 def play_decoys(play: Play) -> None:
     """Decoys of the kind that the options ask for."""
     if play.options.decoys == "speaking":
-        for name in COMPONENTS:
+        for name, component in COMPONENTS.items():
             if name != "http_api":
                 web_page(play, STANDARD[name])
-            shell(play, STANDARD[name])
+            shell(play, STANDARD[name], component)
         near_misses(play)
         other_recorder(play)
         sql_server(play)
@@ -54,9 +54,10 @@ def web_page(play: Play, port: int, may: str = "") -> None:
         at = talk.ask(at + 300 * MS, question, answer)
 
 
-def shell(play: Play, port: int) -> None:
-    """SSH on another port than its own."""
+def shell(play: Play, port: int, may: str) -> None:
+    """SSH on another port than its own; without its first lines nobody can tell."""
     talk = talk_to(play, port, "other.ssh", "shell")
+    talk.flow.may = (may,) if play.options.start == "midstream" else ()
     talk.flow.others = ("other.ssh", *UNKNOWN)
     at = talk.send(talk.open(play.later(0, 9 * S)), 1, b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
     at = talk.send(at, 0, b"SSH-2.0-PuTTY_Release_0.81\r\n")

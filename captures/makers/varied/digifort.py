@@ -12,6 +12,9 @@ from .wire import MS, US, Fact, Host, S, Talk, group
 
 LOGIN, ANALYTICS, LPR = Fact("content", 15), Fact("content", 23), Fact("content", 17)
 PATH = Fact("content", 15)
+# ports of the media range that belong to registered services: nobody's media here
+EXCLUDED = {3130, 3283, 3343, 3389, 3478, 3544, 3702, 3784, 3785, 3799, 4341, 4342, 4500, 4569, 4739, 4754, 4755, 4784,
+            4789, 4790, 4791, 4840, 5000}  # fmt: skip
 SSDP = Fact("content", 19)
 TLS = Fact("tls", 6)  # only the web server is surely not itself with it
 
@@ -71,7 +74,7 @@ def greeted(play: Play, client: Host, server: Host, component: str, port: int, g
 
 
 def surveillance(play: Play, cast: Cast) -> None:
-    """Clients watch, one administers; the first server's second connection is closed and opened again elsewhere."""
+    """Clients watch, one administers; in some sites one has been watching since before the capture."""
     for number, server in enumerate(cast.servers):
         watchers = cast.watchers if not number else cast.watchers[:1]
         for client in watchers:
@@ -152,7 +155,7 @@ def cameras(play: Play, cast: Cast) -> None:
         source = play.rng.choice((6970, 50_000, 30_200, 5004)) + 2 * number
         inside = number == 1 or play.rng.random() < 0.15
         port = next_port[server]
-        while port in (3130, 3478, 3544, 3702, 3784, 4500, 4754, 4784, 4790, 4840, 4342):
+        while {port, port + 1} & EXCLUDED:
             port += 2
         next_port[server] = port + 2
         start = play.later(S, 12 * S)
