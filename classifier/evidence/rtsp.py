@@ -151,7 +151,7 @@ class Conversation:
         if message.protocol != "RTSP":
             return
         said = _Said(side, message, body, ts_ns, record)
-        number = message.header("cseq").strip()
+        number = message.header("cseq")
         if message.kind == "request":
             self._request(said)
             reply = self._replies.take((1 - side, number), since=ts_ns)
