@@ -47,6 +47,48 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
     assert sum(row["packets"] for row in report.rows("components")) == report.totals["packets"]
 
 
+@pytest.mark.damaged
+@pytest.mark.parametrize("byte", [0xFF, 0x00, 0x41])
+def test_a_file_that_is_overwritten_while_it_is_read(byte: int, tmp_path: Path) -> None:
+    """Its second half becomes something else, at the same size: what was read before counts, the rest is damage."""
+    count = 500_000
+    path = write_pcap(tmp_path / "changing.pcap", udp_packets(count))
+    size = path.stat().st_size
+    told: list[int] = []
+
+    def overwrite(done: int, total: int | None, packets: int) -> None:
+        if not told:
+            with path.open("r+b") as file:
+                file.seek(size // 2)
+                file.write(bytes([byte]) * (size - size // 2))
+        told.append(done)
+
+    report = engine.classify(path, progress=overwrite)
+    (info,) = report.captures
+    assert told
+    assert info.problems
+    assert count // 2 - 1 <= report.totals["packets"] < count
+    assert sum(row["packets"] for row in report.rows("components")) == report.totals["packets"] == info.packets
+
+
+@pytest.mark.damaged
+def test_a_file_that_is_replaced_while_it_is_read_is_read_on(tmp_path: Path) -> None:
+    """A rotating writer renames a new file over the old one: the old one is what was opened."""
+    count = 500_000
+    path = write_pcap(tmp_path / "rotating.pcap", udp_packets(count))
+    other = write_pcap(tmp_path / "other.pcap", udp_packets(10))
+    told: list[int] = []
+
+    def replace(done: int, total: int | None, packets: int) -> None:
+        if not told:
+            other.replace(path)
+        told.append(done)
+
+    report = engine.classify(path, progress=replace)
+    assert told
+    assert (report.totals["packets"], report.complete) == (count, True)
+
+
 def test_a_slow_pipe_gives_what_the_file_gives() -> None:
     data = SAMPLE.read_bytes()
     reading, writing = os.pipe()
