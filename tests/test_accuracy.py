@@ -26,6 +26,7 @@ NOT_YET: dict[str, tuple[str, ...]] = {
     "one host": ("products", "learned"),
     "ports moved, one host": ("products", "roles", "learned"),
     "NAT": ("products", "learned"),
+    "content opaque, NAT": ("products", "grades"),
     "ports moved, NAT": ("products", "roles", "learned"),
     "snaplen 96": ("products",),
     "no product, decoys that speak": ("products", "grades", "roles"),

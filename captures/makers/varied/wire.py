@@ -28,11 +28,13 @@ Endpoint = tuple[str, int]
 
 
 class Fact(NamedTuple):
-    """What a payload proves. `need`: how many of its bytes must be captured for that."""
+    """What a payload proves. `need`: how many of its bytes must be captured for that; with `least` of them it may be
+    told already. A name that ends in a question mark is a fact that is never sure."""
 
     name: str
     need: int
     endpoint: Endpoint | None = None  # where it puts the component, when that is not this flow's listener
+    least: int = 0  # 0: all that it needs
 
 
 @dataclass(eq=False, slots=True)
