@@ -120,7 +120,7 @@ def other_recorder(play: Play) -> None:
 def sql_server(play: Play) -> None:
     """An ordinary SQL Server with a named instance: SSRP, then TDS on the announced port."""
     server, client = play.host("payroll", windows=True), play.host("accounts", windows=True)
-    port = play.rng.randrange(49_152, 60_000)
+    port = play.port(server, 49_152, 60_000)
     play.udp_talk(3 * S, client, play.port(client), server, 1434, payloads.ssrp_request("PAYROLL"),
                   payloads.ssrp_reply("PAYROLL", "PAYROLL", "15.0.2000.5", port), "other.ssrp")  # fmt: skip
     talk = Talk(play.net, client, play.port(client), server, port, "other.mssql")

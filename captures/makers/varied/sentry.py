@@ -36,7 +36,7 @@ def play_sentry(play: Play, server: Host, database: Host) -> Cast:
 
 def sql(play: Play, cast: Cast) -> None:
     """1434/udp asks, the answer names the port, SQL follows; the server's own connection is older than the capture."""
-    port = play.rng.randrange(49_152, 60_000)
+    port = play.port(cast.database, 49_152, 60_000)
     instance = play.rng.choice(("SITESQL", "DSSQL", "SQLEXPRESS", "MSSQLSERVER"))
     version = play.rng.choice(("10.50.1600.1", "11.0.7001.0", "14.0.2037.2"))
     opaque = play.options.opaque
