@@ -3,6 +3,7 @@
 
     python benchmarks/generate.py video                     # 1,000,000 packets of about 1,200 bytes, 300 flows
     python benchmarks/generate.py small                     # 5,000,000 packets of 130 bytes, 200,000 flows
+    python benchmarks/generate.py sites                     # 1,000,000 packets of whole sites, one after another
     python benchmarks/generate.py video --packets 10000 -o /tmp/v.pcap
 
 In: the kind and sizes. Out: a pcap file (microseconds, little endian, Ethernet) in `benchmarks/data/`, which git
@@ -10,8 +11,10 @@ ignores.
 
 `video` is a recording server's mirror port: cameras send RTP over UDP to the server, the server sends streams over
 TCP port 8600 to its clients, who acknowledge. `small` is the worst case for a flow table: short packets, each of
-a flow picked at random out of many, TCP with a real handshake and UDP. IP header checksums are right, transport
-checksums are left out (0 for UDP, which means "none"; 0 for TCP, as a capture on an offloading sender shows).
+a flow picked at random out of many, TCP with a real handshake and UDP. `sites` are the generated sites of
+`captures/makers/varied`, one seed after another: the traffic that payload evidence is made for. IP header checksums
+are right (zero in `sites`), transport checksums are left out (0 for UDP, which means "none"; 0 for TCP, as a capture on
+an offloading sender shows).
 """
 
 from __future__ import annotations
@@ -24,6 +27,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "captures"))
+
+from makers import varied
+from makers.varied import seen
 
 Ints = npt.NDArray[np.int64]
 
@@ -222,17 +230,42 @@ def generate(kind: str, path: Path, *, packets: int, flows: int, size: int, seed
     return path.stat().st_size
 
 
+SITE_PACKETS = 20_000
+SITE_NS = 100_000_000_000  # each is watched for a minute, and ends before this
+
+
+def generate_sites(path: Path, *, packets: int, seed: int) -> int:
+    """Write whole sites to `path`, one after another, until there are so many packets; its length in bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    options = varied.Options(packets=SITE_PACKETS)
+    with partial.open("wb") as out:
+        number, left = 0, packets
+        while left > 0:
+            made = varied.make_site(seed * 100_000 + number, options).packets[:left]
+            data = seen.pcap(made, options, seen.START_NS + number * SITE_NS)
+            out.write(data if number == 0 else data[seen.PCAP_HEADER_BYTES :])
+            left -= len(made)
+            number += 1
+    partial.replace(path)
+    return path.stat().st_size
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make a large capture for the benchmarks.")
-    parser.add_argument("kind", choices=sorted(PLANS))
+    parser.add_argument("kind", choices=[*sorted(PLANS), "sites"])
     parser.add_argument("--packets", type=int)
     parser.add_argument("--flows", type=int)
     parser.add_argument("--size", type=int, help="frame length in bytes (video: the mean)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path)
     given = parser.parse_args(arguments)
-    _, packets, flows, size = PLANS[given.kind]
     path = given.output or DATA / f"{given.kind}.pcap"
+    if given.kind == "sites":
+        length = generate_sites(path, packets=given.packets or 1_000_000, seed=given.seed)
+        print(f"{path}: {length:,} bytes", file=sys.stderr)
+        return 0
+    _, packets, flows, size = PLANS[given.kind]
     length = generate(
         given.kind,
         path,

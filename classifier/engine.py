@@ -19,7 +19,7 @@ from classifier import kernels as _kernels  # noqa: F401  (registers every kerne
 from classifier.capture import CaptureInfo, CaptureSet, Problem, find_captures, time_order
 from classifier.columns import BATCH, PACKET
 from classifier.errors import CaptureError
-from classifier.evidence.collect import Collector, Membership
+from classifier.evidence.collect import Collector, IcmpError, Membership
 from classifier.evidence.proofs import NO_PROOFS, Proofs, judge
 from classifier.evidence.sessions import Medium
 from classifier.flows.finish import finish_flows
@@ -59,6 +59,7 @@ class Pass:
     bins: Array  # BIN rows, in no order, pairs may repeat; `flow` is the tally row (FlowTable.row, LinkTable.row)
     bin_width_ns: int
     memberships: list[Membership] = field(default_factory=list)
+    quoted: list[IcmpError] = field(default_factory=list)  # which packets ICMP errors are about, and who sent them
     learned: list[Learned] = field(default_factory=list)
     proofs: Proofs = NO_PROOFS
     media: list[Medium] = field(default_factory=list)  # what RTSP sessions set up
@@ -138,6 +139,7 @@ def read(
             bins=bins,
             bin_width_ns=tally.bin_width_ns,
             memberships=collector.memberships,
+            quoted=collector.quoted,
             learned=learned_endpoints(signatures, collector.announced, media),
             proofs=proofs,
             media=media,
@@ -275,24 +277,29 @@ def _packets(
 
 def _caps_reached(tally: Tally, collector: Collector, limits: Limits) -> list[Problem]:
     """One problem per limit that was reached, with how much it left out."""
+
+    def how_many(place: int, noun: str) -> str:
+        return f"{state[place]:,} {noun}{'' if state[place] == 1 else 's'}"
+
     state = tally.state
     reached: list[tuple[str, str]] = []
     if state[OVERFLOW]:
-        text = f"of further flows than the {limits.flows:,} that are kept are counted together, per IP protocol"
-        reached.append(("flow_cap", f"{state[OVERFLOW]:,} packets {text}"))
+        text = f"of further flows than the {limits.flows:,} that are kept: counted together, per IP protocol"
+        reached.append(("flow_cap", f"{how_many(OVERFLOW, 'packet')} {text}"))
     if state[JOINED]:
-        text = "are counted with an earlier one of the same addresses and ports: the flow table is full"
-        reached.append(("flow_cap", f"{state[JOINED]:,} connections {text}"))
+        text = "counted with an earlier one of the same addresses and ports: the flow table is full"
+        reached.append(("flow_cap", f"{how_many(JOINED, 'connection')} {text}"))
     if tally.bin_width_ns > SECOND_NS:
         text = "peaks and percentiles are over these: there were too many to keep one per second"
         reached.append(("bin_cap", f"time bins are {tally.bin_width_ns // SECOND_NS:,} seconds wide, and {text}"))
     if state[HELD_FULL]:
-        text = "came before their first fragment, more than can wait for it"
-        reached.append(("fragment_cap", f"{state[HELD_FULL]:,} fragments {text}"))
+        text = "came before the first one of their datagram, more than can wait for it"
+        reached.append(("fragment_cap", f"{how_many(HELD_FULL, 'fragment')} {text}"))
     if state[FORGOTTEN]:
-        text = "gave way to others before their last fragment came; fragments that came later have no ports"
-        reached.append(("fragment_cap", f"{state[FORGOTTEN]:,} fragmented datagrams {text}"))
-    unseen = int(state[PAYLOADS_UNSEEN]) + collector.dropped
-    if unseen:
-        reached.append(("evidence_cap", f"{unseen:,} payloads were not looked at for evidence: too many"))
+        text = "gave way to others before the last fragment came; what came later has no ports"
+        reached.append(("fragment_cap", f"{how_many(FORGOTTEN, 'fragmented datagram')} {text}"))
+    state[PAYLOADS_UNSEEN] += collector.dropped
+    if state[PAYLOADS_UNSEEN]:
+        text = "not looked at for evidence: too many"
+        reached.append(("evidence_cap", f"{how_many(PAYLOADS_UNSEEN, 'payload')} {text}"))
     return [Problem(code, 0, 0, message) for code, message in reached]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from classifier.columns import NO_VLAN, encapsulation_name
 from classifier.decode.protocols import protocol_name
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES
+from classifier.render.escape import printable
 from classifier.tables.addresses import mac_text
 from classifier.tables.facts import Facts
 
@@ -85,7 +86,7 @@ def explain(facts: Facts, flow: int) -> str:
     if flows.unresolved[flow]:
         lines.append("These are later fragments of packets whose first fragment is not in the capture.")
     # paths and names come from outside: nothing that a terminal would obey, one line each
-    return "\n".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines)
+    return "\n".join(map(printable, lines))
 
 
 def utc(time_ns: int) -> str:

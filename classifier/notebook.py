@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from classifier.render.escape import printable
+
 if TYPE_CHECKING:
     from classifier.report import Report
 
@@ -53,7 +55,7 @@ def as_html(report: Report) -> str:
 
 def _safe(text: object) -> str:
     """Text as HTML, and without what a page or a terminal would obey: control characters are shown as escapes."""
-    return escape("".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text)))
+    return escape(printable(text))
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

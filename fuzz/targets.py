@@ -25,17 +25,26 @@ from classifier.decode import STOPS
 from classifier.decode.layers import LINK_KINDS
 from classifier.decode.packet import decode_batch
 from classifier.errors import CaptureError
-from classifier.evidence import dns, mpegts, quic, rtcp, rtp, ssdp, stun, tds, tls, wsd
 from classifier.evidence.assemble import MAX_BYTES, MAX_MESSAGES, Assembler
 from classifier.evidence.digifort import parse_frame
+from classifier.evidence.dns import parse_dns
 from classifier.evidence.http import http_facts
 from classifier.evidence.icmp import parse_quoted
 from classifier.evidence.membership import parse_igmp, parse_mld
 from classifier.evidence.message import parse_head
+from classifier.evidence.mpegts import parse_ts
+from classifier.evidence.quic import parse_quic
+from classifier.evidence.rtcp import parse_rtcp
+from classifier.evidence.rtp import guess_h264, guess_h265, parse_rtp
 from classifier.evidence.rtsp import Conversation
 from classifier.evidence.sdp import parse_sdp
+from classifier.evidence.ssdp import parse_ssdp
 from classifier.evidence.ssrp import parse_reply, parse_request
+from classifier.evidence.stun import parse_stun
+from classifier.evidence.tds import is_tds, is_tls_wrapped, parse_prelogin
+from classifier.evidence.tls import parse_client_hello, parse_dtls_hello, parse_server_hello, record_kind
 from classifier.evidence.transport import parse_transport
+from classifier.evidence.wsd import parse_wsd
 from classifier.flows.tally import Tally
 from classifier.jit import view
 from classifier.matching import SignatureSet, attribute, load_signatures
@@ -142,27 +151,27 @@ def _ssrp(data: bytes) -> None:
 def _evidence(data: bytes) -> None:
     """Payloads, whole and as what a snaplen left of 1,000 bytes more."""
     for parse in (
-        tds.parse_prelogin,
-        tds.is_tds,
-        rtp.parse_rtp,
-        rtcp.parse_rtcp,
-        mpegts.parse_ts,
-        quic.parse_quic,
-        stun.parse_stun,
-        dns.parse_dns,
+        parse_prelogin,
+        is_tds,
+        parse_rtp,
+        parse_rtcp,
+        parse_ts,
+        parse_quic,
+        parse_stun,
+        parse_dns,
     ):
         parse(data)
         parse(data, len(data) + 1000)
-    for hello in (tls.parse_client_hello(data), tls.parse_dtls_hello(data)):
+    for hello in (parse_client_hello(data), parse_dtls_hello(data)):
         assert hello is None or len(printable(hello.sni)) <= 4 * len(data)
-    for found in (ssdp.parse_ssdp(data), wsd.parse_wsd(data)):
+    for found in (parse_ssdp(data), parse_wsd(data)):
         assert found is None or len(printable(found)) < 100_000
-    tls.parse_server_hello(data)
-    tls.record_kind(data)
-    tds.is_tls_wrapped(data)
+    parse_server_hello(data)
+    record_kind(data)
+    is_tls_wrapped(data)
     for body in (data, data[12:]):
-        rtp.guess_h264(body)
-        rtp.guess_h265(body)
+        guess_h264(body)
+        guess_h265(body)
 
 
 def _head(data: bytes) -> None:

@@ -379,6 +379,7 @@ def _link_vectors() -> list[Vector]:
             TZSP(encapsulated_protocol=1) / TZSPTagEnd() / inner_eth / udp,
             {**UDP_FIELDS, "encap": "tzsp"},
         ),
+        ("mpls link", 219, MPLS(label=16, s=1) / udp, {**UDP_FIELDS, "encap": "mpls"}),
         ("netlink", 253, bytes(40), {"proto": "netlink"}),
         ("802.15.4", 195, bytes(40), {"proto": "ieee802154"}),
         ("no such link type", 300, bytes(eth / udp), {"proto": "link"}),
@@ -405,6 +406,9 @@ def _wlan_vectors() -> list[Vector]:
     empty = Dot11(type=2, subtype=4, FCfield="to_DS", addr1=bss, addr2=src, addr3=dst)
     subframe = bytes(Ether(**INNER_MACS))[:12] + struct.pack(">H", len(body)) + bytes(body)
     aggregated = bytes(quality)[:24] + b"\x80\0" + subframe
+    pad = bytes(-len(subframe) % 4)  # each part but the last ends on four bytes
+    other = LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(OUI=0, code=0x800) / IP(src=B, dst=A) / UDP(sport=6, dport=7)
+    second = bytes(Ether(**INNER_MACS))[:12] + struct.pack(">H", len(other)) + bytes(other)
     with_checksum = RadioTap(present="Flags", Flags="FCS") / down / body
     padded = bytes(RadioTap(present="TSFT+Flags", Flags=0x20)) + bytes(quality)[:26] + b"\0\0" + bytes(body)
     named = {**UDP_FIELDS, **macs}
@@ -415,6 +419,7 @@ def _wlan_vectors() -> list[Vector]:
         ("wlan bridge", 105, bridge / body, named),
         ("wlan quality", 105, quality / body, named),
         ("wlan aggregated", 105, aggregated, UDP_FIELDS),
+        ("wlan aggregated, two parts", 105, aggregated + pad + second, UDP_FIELDS),
         ("wlan encrypted", 105, sealed, {"proto": "wlan_encrypted", "opaque": 1, **macs}),
         ("wlan beacon", 105, beacon / Dot11Beacon() / Dot11Elt(ID="SSID", info=b"x"), {"proto": "wlan"}),
         ("wlan empty", 105, empty, {"proto": "wlan"}),

@@ -38,7 +38,11 @@ def full(report):
     text.render(report, ())
     return report
 full(engine.classify({sample!r}, compiled=True))
-{setup}
+if {room!r}:
+    import resource
+    with open("/proc/self/statm") as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + {room!r}, size + {room!r}))
 before, begun = peak(), time.monotonic()
 report = full(engine.classify({path!r}, compiled=True, limits=Limits(**{limits!r})))
 taken = time.monotonic() - begun
@@ -53,14 +57,17 @@ print(json.dumps({{
 """
 
 
-def measured(path: Path, setup: str = "", **limits: int) -> dict[str, Any]:
-    """Read a capture to the report, its text and JSON in a new process, after `setup` ran there, with these `Limits`.
+def measured(path: Path, *, room: int = 0, **limits: int) -> dict[str, Any]:
+    """Read a capture to the report, its text and JSON in a new process, with these `Limits`.
+
+    `room`: bytes of address space that the system gives it beyond what it has by then (0: any; Linux only).
 
     Gives: grown (bytes of peak memory beyond what the kernels and imports need), seconds, totals, sums (of the
     component rows), packets, complete, problems and engine_problems (codes), messages of these. Checks the sums.
     """
     sample = str(ROOT / "captures" / "neighbours.pcapng")
-    script = _SCRIPT.format(root=str(ROOT), sample=sample, path=str(path), setup=setup, limits=limits)
+    room = room if sys.platform == "linux" else 0
+    script = _SCRIPT.format(root=str(ROOT), sample=sample, path=str(path), room=room, limits=limits)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)

@@ -1,6 +1,6 @@
-"""Other programs' opinion of a capture: tshark, capinfos and scapy. Each answers None when it cannot say.
+"""Other programs' counts of a capture: tshark and scapy.
 
-In: a path. Out: packet and byte counts, flows. Next: `test_corpus` and the format tests compare.
+In: a path. Out: packet and byte counts. Next: the tests of samples and benchmarks compare. Flows: `agreement`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-HAVE_TSHARK = shutil.which("tshark") is not None and shutil.which("capinfos") is not None
+HAVE_TSHARK = shutil.which("tshark") is not None
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,6 @@ class Counts:
     packets: int
     wire_bytes: int
     complaint: str = ""
-
-
-def capinfos(path: Path) -> Counts | None:
-    """Counts by capinfos, also of a file that it reads only in part; None when it refuses the file."""
-    command = ["capinfos", "-T", "-M", "-c", "-d", "-r", "-B", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    for line in done.stdout.splitlines():
-        cells = line.split("\t")
-        if len(cells) >= 3 and cells[0] == str(path) and cells[1].isdigit() and cells[2].isdigit():
-            return Counts(int(cells[1]), int(cells[2]), done.stderr.strip())
-    return None
 
 
 def tshark_counts(path: Path) -> Counts | None:

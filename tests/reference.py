@@ -291,7 +291,8 @@ def flows(frames: Iterable[Frame]) -> tuple[list[Flow], list[Frame]]:
                 side.synacks += 1
             else:
                 side.syns += 1
-        flow.first_record = min(flow.first_record, packet.record)
+        if packet.record < flow.first_record:
+            flow.first_record, flow.vlan = packet.record, packet.vlan
         flow.first_ns = min(flow.first_ns, packet.ts_ns)
         flow.last_ns = max(flow.last_ns, packet.ts_ns)
         flow.bins[packet.ts_ns // 10**9] += packet.wire

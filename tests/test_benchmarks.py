@@ -57,6 +57,20 @@ def test_packets_flows_and_sizes_are_as_asked(kind: str, tmp_path: Path) -> None
         assert {wire for _, wire, _ in made} == {300}
 
 
+def test_sites_follow_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "sites.pcap"
+    for seed in (1, 1, 2):
+        generate.generate_sites(path.with_name(f"sites{seed}.pcap"), packets=45_000, seed=seed)
+    assert path.with_name("sites1.pcap").read_bytes() != path.with_name("sites2.pcap").read_bytes()
+    from scapy.utils import RawPcapReader
+
+    with RawPcapReader(str(path.with_name("sites1.pcap"))) as reader:
+        made = [(about.sec, about.wirelen, len(data)) for data, about in reader]
+    seconds = [second for second, _, _ in made]
+    assert len(made) == 45_000 and seconds == sorted(seconds) and seconds[-1] - seconds[0] > 200
+    assert all(wire == kept for _, wire, kept in made)
+
+
 @pytest.mark.tshark
 def test_tshark_reads_it_without_complaint(tmp_path: Path) -> None:
     path = tmp_path / "made.pcap"

@@ -477,7 +477,7 @@ def test_a_terminal_is_no_input(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_folders_give_their_captures_by_content(tmp_path: Path) -> None:
     (tmp_path / "b.bin").write_bytes(simple_pcap(1))
     (tmp_path / "a.dump").write_bytes(gzip.compress(simple_pcapng(1)))
-    (tmp_path / "c.pcap").write_text("no capture")
+    (tmp_path / "c.txt").write_text("no capture")
     (tmp_path / ".hidden.pcap").write_bytes(simple_pcap(1))
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "d.pcap").write_bytes(simple_pcap(1))

@@ -1,13 +1,7 @@
-"""Counted as Wireshark counts: hand-made files of every kind, and every file of a corpus.
-
-`data/tshark_packet_differences.tsv` lists the files of the public corpus whose packets or wire bytes differ, with
-both figures and the reason; a line that no longer holds fails.
-"""
+"""Counted as tshark counts: hand-made files of every kind. Whole captures of others: `test_corpus`."""
 
 from __future__ import annotations
 
-import csv
-import os
 import struct
 import subprocess
 from pathlib import Path
@@ -29,13 +23,7 @@ from capture_files import (
     simple_pcap,
     simple_pcapng,
 )
-from conftest import corpus_files
-from oracles import tshark_counts
 
-from classifier.capture import open_capture
-from classifier.errors import CaptureError
-
-DIFFERENCES = Path(__file__).resolve().parent / "data" / "tshark_packet_differences.tsv"
 FRAME = bytes(range(60))
 KUZNETZOV = struct.pack("<IHBB", 2, 0x0800, 4, 0)
 
@@ -113,61 +101,3 @@ def test_hand_made_files_read_as_tshark_reads_them(tmp_path: Path, kind: str) ->
         assert mine[:2] == other[:2]
         assert other[2] is None or mine[2] == other[2]
     assert info.complete == ("cut" not in kind)
-
-
-def ours(path: Path) -> tuple[int, int]:
-    try:
-        with open_capture(path) as reader:
-            for _ in reader.batches():
-                pass
-    except CaptureError:
-        return 0, 0
-    return reader.info.packets, reader.info.wire_bytes
-
-
-def in_words(counts: tuple[int, int]) -> str:
-    return f"{counts[0]} packets, {counts[1]} bytes"
-
-
-def capinfos_counts(files: list[Path]) -> dict[Path, tuple[int, int]]:
-    """Counts of all files in one go; those that capinfos refuses are missing."""
-    command = ["capinfos", "-T", "-M", "-c", "-d", "-r", "-B", *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    counts = {}
-    for line in done.stdout.splitlines():
-        name, packets, size = line.split("\t")[:3]
-        if packets.isdigit() and size.isdigit():
-            counts[Path(name)] = (int(packets), int(size))
-    return counts
-
-
-def listed() -> dict[str, dict[str, str]]:
-    with DIFFERENCES.open(newline="") as lines:
-        return {row["relpath"]: row for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)}
-
-
-def test_every_difference_has_a_reason() -> None:
-    for row in listed().values():
-        assert row["ours"] != row["tshark"] and len(row["reason"]) > 30
-
-
-@pytest.mark.corpus
-@pytest.mark.skipif(not corpus_files(), reason="CLASSIFIER_CORPUS is not set")
-def test_packets_and_wire_bytes_of_the_corpus() -> None:
-    root = Path(os.environ["CLASSIFIER_CORPUS"])
-    files = corpus_files()
-    quick = capinfos_counts(files)
-    known = listed()
-    wrong = []
-    for path in files:
-        name = path.relative_to(root).as_posix()
-        mine = ours(path)
-        if quick.get(path) == mine and name not in known:
-            continue
-        counts = tshark_counts(path)  # it has the last word
-        theirs = (counts.packets, counts.wire_bytes) if counts else (0, 0)  # refused
-        found = (in_words(mine), in_words(theirs))
-        expected = (known[name]["ours"], known[name]["tshark"]) if name in known else (found[0], found[0])
-        if found != expected:
-            wrong.append(f"{name}: ours {found[0]}, tshark {found[1]}, listed {known.get(name)}")
-    assert not wrong, "\n".join(wrong)

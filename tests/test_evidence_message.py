@@ -134,6 +134,24 @@ def test_a_request_cut_behind_its_path_still_tells_the_path() -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "protocol", "path"),
+    [
+        (b"SETUP rtsp://10.0.0.9/a?x ", "RTSP", "/a"),
+        (b"OPTIONS rtsp://10.0.0.9/a ", "RTSP", "/a"),
+        (b"DESCRIBE /a?", "RTSP", "/a"),
+        (b"GET http://10.0.0.9/a ", "HTTP", "/a"),
+        (b"OPTIONS /a ", None, ""),  # of either protocol
+        (b"OPTIONS * ", None, ""),
+        (b"GET http://10.0.0.9/a?", None, ""),  # a password may hold a question mark
+        (b"get /a ", None, ""),
+    ],
+)
+def test_a_cut_start_line_counts_where_it_leaves_no_doubt(data: bytes, protocol: str | None, path: str) -> None:
+    message = parse_head(data)
+    assert (message and message.protocol, message.path if message else "") == (protocol, path)
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"",
@@ -269,9 +287,9 @@ def facts(data: bytes) -> tuple[str, ...]:
         (API.replace(b"/Interface/", b"/x/Interface/"), ()),
         (DESCRIBE, ()),
         (b"POST /onvif/device_service HTTP/1.1\r\n\r\n", ("onvif",)),
-        (b"GET /live HTTP/1.0\r\nAccept: application/x-rtsp-tunnelled\r\n\r\n", ("rtsp_tunnel",)),
+        (b"GET /live HTTP/1.0\r\nAccept: Application/X-RTSP-Tunnelled\r\n\r\n", ("rtsp_tunnel",)),
         (b"HTTP/1.0 200 OK\r\nContent-Type: application/x-rtsp-tunnelled\r\n\r\n", ("rtsp_tunnel",)),
-        (b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=x\r\n\r\n", ("mjpeg",)),
+        (b"HTTP/1.0 200 OK\r\nContent-Type: Multipart/x-mixed-replace;boundary=x\r\n\r\n", ("mjpeg",)),
         (b"HTTP/1.1 200 OK\r\nServer: App-webs/\r\n\r\n", ("other_banner",)),
         (b"HTTP/1.1 200 OK\r\nServer: App-webs/\r\nVia: 1.1 proxy\r\n\r\n", ()),
         (b"HTTP/1.1 502 Bad Gateway\r\nServer: Boa/0.94\r\n\r\n", ()),

@@ -416,6 +416,13 @@ def test_a_group_from_the_answer_and_one_from_the_description() -> None:
     assert flow.kind == "video"
 
 
+def test_a_group_that_an_answer_names_without_the_word_multicast() -> None:
+    (flow,) = talk((1, reply(1, "Transport: RTP/AVP;destination=225.9.9.9;port=5000-5001"))).flows()
+    assert (flow.is_multicast, flow.ports) == (True, (5000, 5001))
+    (flow,) = talk((1, reply(1, "Transport: RTP/AVP;destination=10.0.0.7;client_port=5000-5001"))).flows()
+    assert (flow.is_multicast, flow.destination) == (False, "10.0.0.7")
+
+
 def test_tracks_behind_a_query_that_is_not_kept() -> None:
     url = "rtsp://10.0.0.9/cam/realmonitor?channel=1&subtype=0"
     flows = talk(
@@ -425,6 +432,27 @@ def test_tracks_behind_a_query_that_is_not_kept() -> None:
         (1, reply(2, UDP)),
     ).flows()
     assert [(flow.target, flow.kind) for flow in flows] == [("/cam/realmonitor/trackID=2", "audio")]
+
+
+@pytest.mark.parametrize(
+    ("session", "setup"),
+    [
+        ("", "/live/track1"),  # joined to the URL that was asked for
+        ("a=control:sub\r\n", "/live/sub/track1"),
+        ("a=control:rtsp://10.0.0.9/other/\r\n", "/other/track1"),
+        ("a=control:*\r\n", "/track1"),  # RFC 3986 replaces the last part of a base without a slash
+    ],
+)
+def test_controls_stand_on_several_bases(session: str, setup: str) -> None:
+    text = f"v=0\r\ns=x\r\n{session}m=Video 0 RTP/AVP 127\r\na=control:track1\r\na=rtpmap:127 H264/90000\r\n"
+    text += "m=audio 0 RTP/AVP 8\r\na=control:xtrack1\r\n"
+    (flow,) = talk(
+        (0, request("DESCRIBE", 1)),
+        (1, reply(1, body=text.encode())),
+        (0, request("SETUP", 2, "rtsp://10.0.0.9" + setup, UDP)),
+        (1, reply(2, UDP)),
+    ).flows()
+    assert (flow.kind, flow.payloads) == ("video", {127: Codec("H264", 90000, 1)})
 
 
 def test_a_new_description_speaks_for_later_media_only() -> None:

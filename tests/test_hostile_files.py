@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from capture_files import simple_pcap
+from capture_files import T0, enhanced, interface, pcap_header, pcap_record, section, simple_pcap
 from hostile import MIB, ROOT, udp_packets, write_pcap
 
 from classifier import engine
@@ -45,6 +46,48 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
     assert not report.complete
     assert 0 < report.totals["packets"] < len(rows)
     assert sum(row["packets"] for row in report.rows("components")) == report.totals["packets"]
+
+
+@pytest.mark.damaged
+@pytest.mark.parametrize("byte", [0xFF, 0x00, 0x41])
+def test_a_file_that_is_overwritten_while_it_is_read(byte: int, tmp_path: Path) -> None:
+    """Its second half becomes something else, at the same size: what was read before counts, the rest is damage."""
+    count = 500_000
+    path = write_pcap(tmp_path / "changing.pcap", udp_packets(count))
+    size = path.stat().st_size
+    told: list[int] = []
+
+    def overwrite(done: int, total: int | None, packets: int) -> None:
+        if not told:
+            with path.open("r+b") as file:
+                file.seek(size // 2)
+                file.write(bytes([byte]) * (size - size // 2))
+        told.append(done)
+
+    report = engine.classify(path, progress=overwrite)
+    (info,) = report.captures
+    assert told
+    assert info.problems
+    assert count // 2 - 1 <= report.totals["packets"] < count
+    assert sum(row["packets"] for row in report.rows("components")) == report.totals["packets"] == info.packets
+
+
+@pytest.mark.damaged
+def test_a_file_that_is_replaced_while_it_is_read_is_read_on(tmp_path: Path) -> None:
+    """A rotating writer renames a new file over the old one: the old one is what was opened."""
+    count = 500_000
+    path = write_pcap(tmp_path / "rotating.pcap", udp_packets(count))
+    other = write_pcap(tmp_path / "other.pcap", udp_packets(10))
+    told: list[int] = []
+
+    def replace(done: int, total: int | None, packets: int) -> None:
+        if not told:
+            other.replace(path)
+        told.append(done)
+
+    report = engine.classify(path, progress=replace)
+    assert told
+    assert (report.totals["packets"], report.complete) == (count, True)
 
 
 def test_a_slow_pipe_gives_what_the_file_gives() -> None:
@@ -117,6 +160,61 @@ def test_a_disk_that_is_full_at_the_last_moment(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="No space"):
         write_output(output, as_json.render(engine.classify(io.BytesIO(simple_pcap(5)))))
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("report.json", b"before")]
+
+
+def ip_packets(count: int) -> list[bytes]:
+    """Small UDP packets without a link header, from three ports."""
+    packets = []
+    for number in range(count):
+        udp = struct.pack(">HHHH", 40_000 + number % 3, 8600, 28, 0) + bytes(20)
+        head = struct.pack(">BBHHHBBHII", 0x45, 0, 48, number, 0, 64, 17, 0, 0x0A000001, 0x0A000002)
+        packets.append(head + udp)
+    return packets
+
+
+@pytest.mark.damaged
+@pytest.mark.parametrize("backwards", [False, True])
+def test_rotated_captures_of_different_kinds_one_of_them_broken(backwards: bool, tmp_path: Path) -> None:
+    """Ethernet in a pcap and raw IP in a pcapng, second by second in turn; a third with damage, a fourth destroyed."""
+    ethernet = bytes.fromhex("0200000000010200000000020800")
+    packets = ip_packets(50)
+    third = [pcap_record(ethernet + packet, T0 + 50 + i) for i, packet in enumerate(packets[:30])]
+    files = {
+        "a.pcap": pcap_header() + b"".join(pcap_record(ethernet + p, T0 + 2 * i) for i, p in enumerate(packets)),
+        "b.pcapng": section()
+        + interface(101)
+        + b"".join(enhanced(p, (T0 + 2 * i + 1) * 10**6) for i, p in enumerate(packets)),
+        "c.pcap": pcap_header() + b"".join(third[:10]) + b"\xff" * 300 + b"".join(third[10:])[:-9],
+        "d.pcap": b"\xd4\xc3" + bytes(500),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    names = sorted(files, reverse=backwards)
+    report = engine.classify([tmp_path / name for name in names])
+    read = {Path(info.path).name: info for info in report.captures}
+    assert {name: (info.packets, info.complete) for name, info in read.items()} == {
+        "a.pcap": (50, True),
+        "b.pcapng": (50, True),
+        "c.pcap": (29, False),
+    }
+    assert [problem.code for problem in read["c.pcap"].problems] == ["damaged", "cut"]
+    assert [Path(error.path).name for error in report.unreadable] == ["d.pcap"]
+    assert (report.totals["packets"], report.totals["duration_ns"]) == (129, 99 * 10**9)
+    assert len(report.rows("flows")) == 3  # both link types lead to the same flows
+    folder = engine.classify(tmp_path)
+    assert folder.rows("flows") == engine.classify([tmp_path / name for name in sorted(files)]).rows("flows")
+    assert [Path(error.path).name for error in folder.unreadable] == ["d.pcap"]
+
+
+def test_a_folder_names_what_is_called_a_capture_and_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.pcap").write_bytes(simple_pcap(3))
+    for name in ("b.pcap.gz", "c.PCAPNG", "d.cap"):
+        (tmp_path / name).write_bytes(b"destroyed\0\1\2")
+    for name in ("notes.txt", ".hidden.pcap", "pcap"):
+        (tmp_path / name).write_bytes(b"hello")
+    report = engine.classify(tmp_path)
+    assert [Path(error.path).name for error in report.unreadable] == ["b.pcap.gz", "c.PCAPNG", "d.cap"]
+    assert report.totals["packets"] == 3
 
 
 @pytest.mark.damaged

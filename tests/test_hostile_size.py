@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstandard.compress,
     "lz4": lz4.frame.compress,
 }
+ROOM = 400 * MIB
+"""Address space beyond what kernels and imports take: threads reserve much that they never touch."""
 FRAME = bytes.fromhex("020000000001020000000002080045000020000100004011000001020304050607080fa01388000c0000") + b"data"
 
 
@@ -40,7 +43,7 @@ def test_a_decompression_bomb_is_bounded(name: str, filler: int, size: int, tmp_
     path = tmp_path / "bomb"
     path.write_bytes(COMPRESSORS[name](simple_pcap(5)) + member * (size // 16))
     assert path.stat().st_size < MIB
-    result = measured(path)
+    result = measured(path, room=ROOM)
     assert (result["packets"], result["problems"]) == (5, ["damaged"])
     assert result["grown"] < 60 * MIB
     assert result["seconds"] < seconds_allowed(30)
@@ -54,7 +57,7 @@ def test_a_decompression_bomb_of_records_is_bounded(name: str, tmp_path: Path) -
     path = tmp_path / "bomb"
     path.write_bytes(COMPRESSORS[name](pcap_header()) + COMPRESSORS[name](piece) * 10)
     assert path.stat().st_size < 5 * MIB
-    result = measured(path)
+    result = measured(path, room=ROOM)
     assert (result["packets"], result["totals"]["flows"], result["complete"]) == (600_000, 1, True)
     assert result["grown"] < 100 * MIB
     assert result["seconds"] < seconds_allowed(20)
@@ -66,7 +69,7 @@ def test_seventy_thousand_interfaces(tmp_path: Path) -> None:
     path = tmp_path / "many.pcapng"
     known, unknown = enhanced(FRAME, number=60_000), enhanced(FRAME, number=69_999)
     path.write_bytes(section() + interface() * number + known * 3 + unknown * 2)
-    result = measured(path)
+    result = measured(path, room=ROOM)
     assert number > MAX_INTERFACES
     assert result["packets"] == 5
     assert "limit" in result["problems"]
@@ -81,7 +84,7 @@ def test_an_option_list_of_up_to_four_gigabytes_is_claimed_only(size: int, tmp_p
     lie = struct.pack("<II", 1, size) + struct.pack("<HHI", 1, 0, 0) + option(1, b"x" * 60_000)
     path = tmp_path / "options.pcapng"
     path.write_bytes(section() + interface() + enhanced(FRAME) * 3 + lie + enhanced(FRAME) * 4)
-    result = measured(path)
+    result = measured(path, room=ROOM)
     assert (result["packets"], result["problems"]) == (7, ["damaged"])
     assert result["grown"] < 50 * MIB
 
@@ -92,7 +95,7 @@ def test_a_real_option_list_as_long_as_allowed_takes_little(tmp_path: Path) -> N
     for options in (b"\x09\x80\0\0" * (room // 4), struct.pack("<HH", 1, 0xFFFF) + bytes(100)):
         path = tmp_path / "options.pcapng"
         path.write_bytes(section() + interface(options=options) + enhanced(FRAME) * 4)
-        result = measured(path)
+        result = measured(path, room=ROOM)
         assert result["packets"] == 4
         assert result["grown"] < 120 * MIB
         assert result["seconds"] < seconds_allowed(10)
@@ -102,7 +105,7 @@ def test_a_name_block_with_more_names_than_are_kept(tmp_path: Path) -> None:
     names = b"".join(struct.pack("<HH", 1, 8) + struct.pack(">I", 0x0A000000 + i) + b"cam\0" for i in range(200_000))
     path = tmp_path / "names.pcapng"
     path.write_bytes(section() + interface() + block(4, names + bytes(4)) + enhanced(FRAME) * 4)
-    result = measured(path)
+    result = measured(path, room=ROOM)
     assert (result["packets"], result["problems"]) == (4, ["limit"])
     assert result["grown"] < 100 * MIB
 
@@ -145,14 +148,13 @@ def test_a_million_fragments_that_never_complete(sources: int, tmp_path: Path) -
     rows["fragment"] = 0x2000 | 10
     rows["id"] = np.arange(count) & 0xFFFF
     rows["src"] += (np.arange(count) % sources).astype("u4")
-    result = measured(write_pcap(tmp_path / "fragments.pcap", rows))
+    result = measured(write_pcap(tmp_path / "fragments.pcap", rows), room=ROOM)
     assert result["packets"] == count
     assert result["totals"]["flows"] == sources
     assert HELD_POOL == FRAGMENT_SETS * FRAGMENT_WAYS < count
     assert result["grown"] < 100 * MIB
     assert result["seconds"] < seconds_allowed(20)
-    if sources == 1:
-        assert result["engine_problems"] == ["fragment_cap"]
+    assert set(result["engine_problems"]) == {"fragment_cap"}
 
 
 def test_first_fragments_without_the_rest(tmp_path: Path) -> None:
@@ -160,8 +162,11 @@ def test_first_fragments_without_the_rest(tmp_path: Path) -> None:
     rows = udp_packets(count)
     rows["fragment"], rows["id"] = 0x2000, np.arange(count) & 0xFFFF
     rows["dst"] += (np.arange(count) // 65_536).astype("u4")
-    result = measured(write_pcap(tmp_path / "fragments.pcap", rows))
+    result = measured(write_pcap(tmp_path / "fragments.pcap", rows), room=ROOM)
     assert (result["packets"], result["totals"]["flows"]) == (count, 8)
+    assert result["engine_problems"] == ["fragment_cap"]
+    gone = int(result["messages"][0].split()[0].replace(",", ""))
+    assert count - FRAGMENT_SETS * FRAGMENT_WAYS <= gone < count
     assert result["grown"] < 100 * MIB
 
 
@@ -171,7 +176,7 @@ def test_two_million_flows_into_a_full_table(tmp_path: Path) -> None:
     rows = udp_packets(count)
     rows["src"] += np.arange(count, dtype="u4")
     path = write_pcap(tmp_path / "flows.pcap", rows)
-    result = measured(path, flows=1000)
+    result = measured(path, room=ROOM, flows=1000)
     assert result["packets"] == count
     assert result["totals"]["wire_bytes"] == count * 42
     assert result["totals"]["flows"] <= 1002
@@ -181,8 +186,31 @@ def test_two_million_flows_into_a_full_table(tmp_path: Path) -> None:
     assert result["seconds"] < seconds_allowed(20)
 
 
+@pytest.mark.skipif("CLASSIFIER_LARGE" not in os.environ, reason="a minute and 2.6 GB: CLASSIFIER_LARGE=1 runs it")
+@pytest.mark.parametrize("limits", [{}, {"flows": 100_000}], ids=["default", "100,000"])
+def test_ten_million_flows_of_one_packet(limits: dict[str, int], tmp_path: Path) -> None:
+    """What docs/robustness.md says a flow takes, at the default cap and at a small one."""
+    count, piece = 10_000_000, 1_000_000
+    rows = udp_packets(piece)
+    rows["src"] += np.arange(piece, dtype="u4")
+    path = tmp_path / "flows.pcap"
+    with path.open("wb") as file:
+        file.write(pcap_header())
+        for _ in range(count // piece):
+            rows.tofile(file)
+            rows["src"] += np.uint32(piece)
+    kept = Limits(**limits).flows
+    result = measured(path, **limits)
+    print(f"{kept:,} flows: {result['grown'] / MIB:,.0f} MiB, {result['seconds']:.0f} s")
+    assert result["packets"] == count
+    assert kept <= result["totals"]["flows"] <= kept + 1
+    assert result["messages"][0].startswith(f"{count - kept:,} packets of further flows")
+    assert result["grown"] < kept * 650 + 40 * MIB
+    assert result["seconds"] < seconds_allowed(60)
+
+
 def test_memory_and_time_grow_with_the_flows_that_exist(tmp_path: Path) -> None:
-    """Below the cap: about a kilobyte for each flow, no more for the second 100,000 than for the first."""
+    """Below the cap: about 600 bytes for each flow, no more for the second 100,000 than for the first."""
     grown, seconds = [], []
     for count in (100_000, 200_000):
         rows = udp_packets(count)
@@ -191,7 +219,7 @@ def test_memory_and_time_grow_with_the_flows_that_exist(tmp_path: Path) -> None:
         assert result["totals"]["flows"] == count
         grown.append(result["grown"])
         seconds.append(result["seconds"])
-    assert grown[1] < 200_000 * 1500
+    assert grown[1] < 200_000 * 900  # of arrays that grow in steps
     assert grown[1] < 3 * grown[0]
     assert seconds[1] < seconds_allowed(10)
 

@@ -40,6 +40,8 @@ EXCEPTIONS = {
         "jit",
         "kernels",
     ): "the compile cache is keyed by the source of every kernel module, imported when first compiling",
+    ("explain", "render"): "text out of a capture is escaped in one way, `render.escape`, which imports nothing",
+    ("notebook", "render"): "the same",
     ("report", "inspect"): "a report's methods read its captures again; imported when one of them is called",
 }
 

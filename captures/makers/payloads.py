@@ -345,10 +345,10 @@ def sip(first_line: str, call: str, number: int, *headers: str, body: bytes = b"
     return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
-def smb(command: int, number: int, body: bytes) -> bytes:
-    """An SMB2 message with its NetBIOS length [MS-SMB2]."""
-    header = b"\xfeSMB" + struct.pack("<HHIHHIIQIIQ16s", 64, 0, 0, command, 1, 0, 0, number, 0, 0, 0, bytes(16))
-    return struct.pack("!I", len(header) + len(body)) + header + body
+def smb(rng: random.Random, size: int) -> bytes:
+    """An encrypted SMB 3 message by its transform header, with its NetBIOS length [MS-SMB2]."""
+    header = b"\xfdSMB" + rng.randbytes(32) + struct.pack("<IHHQ", size, 0, 1, 0x40)
+    return struct.pack("!I", len(header) + size) + header + rng.randbytes(size)
 
 
 def dhcp(kind: int, number: int, mac: bytes, yours: bytes = bytes(4)) -> bytes:

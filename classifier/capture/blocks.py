@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from classifier.capture.model import MAX_COMMENT_CHARACTERS, MAX_NAME_CHARACTERS, Interface
+from classifier.capture.model import MAX_COMMENT_CHARACTERS, MAX_COMMENTS, MAX_NAME_CHARACTERS, Interface
 
 SECTION_BLOCK = 0x0A0D0D0A
 INTERFACE_BLOCK = 1
@@ -20,7 +20,6 @@ NAMES_BLOCK = 4
 STATISTICS_BLOCK = 5
 
 MAX_OPTIONS = 256
-MAX_COMMENTS_PER_BLOCK = 8
 INT64_MAX = 2**63 - 1
 
 # how ticks become nanoseconds (the kernel `ticks_to_ns`)
@@ -34,9 +33,14 @@ def clean(text: bytes, limit: int) -> str:
     return text[: 4 * limit].decode("utf-8", "replace").rstrip("\0")[:limit]
 
 
-def options(body: bytes, at: int, order: str) -> Iterator[tuple[int, bytes]]:
-    """(code, value) of the options from `at` on."""
-    for _ in range(MAX_OPTIONS):
+def has_more_options(body: bytes, at: int, order: str) -> bool:
+    """Whether there are more options from `at` on than `options` gives."""
+    return len(body) - at > 4 * MAX_OPTIONS and len(list(options(body, at, order, MAX_OPTIONS + 1))) > MAX_OPTIONS
+
+
+def options(body: bytes, at: int, order: str, most: int = MAX_OPTIONS) -> Iterator[tuple[int, bytes]]:
+    """(code, value) of the options from `at` on, `most` at most."""
+    for _ in range(most):
         if at + 4 > len(body):
             return
         code, length = _number(body, at, 2, order), _number(body, at + 2, 2, order)
@@ -78,7 +82,7 @@ def parse_section(body: bytes, order: str) -> Section:
 
 
 def _add_comment(comments: list[bytes], value: bytes) -> None:
-    if len(comments) < MAX_COMMENTS_PER_BLOCK:
+    if len(comments) <= MAX_COMMENTS:  # one more than is kept, so that it is told
         comments.append(value[: 4 * MAX_COMMENT_CHARACTERS])
 
 

@@ -49,6 +49,8 @@ _KNOWN = (
 )
 _TEXT = frozenset(string.printable.encode()) | frozenset(range(0x80, 0x100))
 _PCAP_MAGICS = [bytes.fromhex(m) for m in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "a1b2cd34", "34cdb2a1")]
+_SUFFIXES = (".pcap", ".pcapng", ".cap")
+_COMPRESSED = (".gz", ".zst", ".lz4")
 _PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
 
 
@@ -120,10 +122,18 @@ def is_capture(path: str | os.PathLike[str]) -> bool:
         source.close()
 
 
+def _called_capture(name: str) -> bool:
+    name = name.lower()
+    for suffix in _COMPRESSED:
+        name = name.removesuffix(suffix)
+    return name.endswith(_SUFFIXES)
+
+
 def find_captures(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     """The capture files that `paths` name: files and `-` as they are, folders replaced by the captures in them.
 
-    A folder gives its direct children that are captures by content, sorted by name, hidden ones left out.
+    A folder gives its direct children that are captures by content, sorted by name, hidden ones left out. Those that
+    are called captures and are none are given too: among rotated files, the broken one must be named.
     Raises CaptureError for a folder that cannot be listed or holds no capture.
     """
     found: list[str] = []
@@ -136,10 +146,9 @@ def find_captures(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
             children = sorted(Path(path).iterdir())
         except OSError as error:
             raise CaptureError(path, f"cannot be listed ({error.strerror or error})") from None
-        inside = [
-            str(child) for child in children if not child.name.startswith(".") and child.is_file() and is_capture(child)
-        ]
-        if not inside:
+        files = [child for child in children if not child.name.startswith(".") and child.is_file()]
+        captures = [child for child in files if is_capture(child)]
+        if not captures:
             raise CaptureError(path, "is a folder without captures")
-        found += inside
+        found += [str(child) for child in files if child in captures or _called_capture(child.name)]
     return found

@@ -18,9 +18,11 @@ import numpy.typing as npt
 from classifier.capture import linktypes
 from classifier.capture.blocks import (
     INTERFACE_BLOCK,
+    MAX_OPTIONS,
     SECTION_BLOCK,
     STATISTICS_BLOCK,
     clean,
+    has_more_options,
     parse_interface,
     parse_names,
     parse_section,
@@ -91,6 +93,7 @@ class PcapngWalker(Walker):
             pass
         self._statistics_left = MAX_STATISTICS
         self._told: set[str] = set()
+        self._crowded = 0
 
     def walk(self, records: Rows, limit: int) -> int:
         source, state = self.source, self.state
@@ -203,7 +206,9 @@ class PcapngWalker(Walker):
             state[STATUS] = DAMAGED
             return
         order = "big" if big else "little"
-        section = parse_section(bytes(view[at + 8 : at + total - 4]), order)
+        body = bytes(view[at + 8 : at + total - 4])
+        section = parse_section(body, order)
+        self._crowded += has_more_options(body, 16, order)
         info = self.info
         info.sections += 1
         if info.sections == 1:
@@ -231,6 +236,7 @@ class PcapngWalker(Walker):
             )
             return
         parsed = parse_interface(body, order)
+        self._crowded += has_more_options(body, 8, order)
         interface = parsed.interface
         if parsed.problem:
             self._once("offset", TIMESTAMP, f"interface {row}: {parsed.problem}")
@@ -260,6 +266,7 @@ class PcapngWalker(Walker):
             self.state[SKIP] |= SKIP_STATISTICS
             self._once("statistics", LIMIT, f"only the first {MAX_STATISTICS} interface statistics were looked at")
         number, received, dropped = parse_statistics(body, order)
+        self._crowded += has_more_options(body, 12, order)
         row = int(self.state[FIRST_INTERFACE]) + number
         if number >= self.state[INTERFACES] or row >= len(self.info.interfaces):
             return
@@ -295,6 +302,13 @@ class PcapngWalker(Walker):
                 HEADER,
                 0,
                 f"{counted(mismatched, 'block')} with a wrong closing length; read nevertheless",
+                complete=True,
+            )
+        if self._crowded:
+            self.problem(
+                LIMIT,
+                0,
+                f"{counted(self._crowded, 'block')} with more than {MAX_OPTIONS} options; the rest was not looked at",
                 complete=True,
             )
         undescribed = int(state[UNDESCRIBED])

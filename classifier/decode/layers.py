@@ -142,6 +142,7 @@ LINK_KINDS = {
     192: PPI,
     197: ERF,
     204: PPP_DIRECTION,
+    219: MPLS,
     228: IP,
     229: IP,
     239: NFLOG,

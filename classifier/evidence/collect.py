@@ -1,8 +1,8 @@
 """From candidate payloads to facts.
 
 In: the CANDIDATE rows of a batch, its PACKET rows and buffers. Out: `proofs` (what a payload shows of its flow),
-`memberships` (who joined which group), `announced` (which port an SSRP reply names) and `sessions` (RTSP), each
-capped. Next: the engine, `proofs.judge`.
+`memberships` (who joined which group), `announced` (which port an SSRP reply names), `quoted` (what ICMP errors could
+not deliver) and `sessions` (RTSP), capped together. Next: the engine, `proofs.judge`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from classifier.evidence.digifort import component_of, parse_frame
 from classifier.evidence.http import http_facts
+from classifier.evidence.icmp import Quoted, parse_quoted
 from classifier.evidence.membership import parse_igmp, parse_mld
 from classifier.evidence.message import Message, parse_head
 from classifier.evidence.proofs import Proof
@@ -32,6 +33,7 @@ from classifier.limits import Limits
 Array = npt.NDArray[Any]
 
 _ICMP_HEADER = 8
+_WITH_HEADER = (st.KIND_IGMP, st.KIND_MLD, st.KIND_QUOTED)
 _FRAMES = {
     "digifort.server": "digifort_login",
     "digifort.analytics": "digifort_analytics",
@@ -74,6 +76,23 @@ class Announced:
     record: int
 
 
+@dataclass(slots=True)
+class IcmpError:
+    """ICMP errors of one kind about one packet (`quoted`), from one sender to one receiver; `record`: the first's."""
+
+    sender: str
+    receiver: str
+    version: int  # 4: ICMP, 6: ICMPv6
+    icmp_type: int
+    icmp_code: int
+    quoted: Quoted
+    packets: int
+    first_ns: int
+    last_ns: int
+    capture: int
+    record: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """One candidate: its packet, and which side of which tally row sent it."""
@@ -105,6 +124,7 @@ class Collector:
         self.announced: list[Announced] = []
         self.proofs: list[Proof] = []
         self.sessions = Sessions()
+        self._quoted: dict[tuple[Any, ...], IcmpError] = {}
         self._dropped = 0
         self._asked: dict[int, bool] = {}  # per HTTP connection: whether the last request was for the Digifort API
         self._parsers: dict[int, Callable[[_Seen, bytes], None]] = {
@@ -112,6 +132,7 @@ class Collector:
             st.KIND_ASKED: self._ssrp_request,
             st.KIND_IGMP: self._igmp,
             st.KIND_MLD: self._mld,
+            st.KIND_QUOTED: self._error,
             st.KIND_FRAME: self._frame,
             st.KIND_TEXT: self._text,
             st.KIND_STREAM: self._stream,
@@ -126,16 +147,22 @@ class Collector:
         """Payloads beyond a bound."""
         return self._dropped + self.sessions.dropped
 
+    @property
+    def quoted(self) -> list[IcmpError]:
+        """ICMP errors in order of the first of each kind."""
+        return list(self._quoted.values())
+
     def take(self, candidates: Array, packets: Array, buffers: Sequence[tuple[Any, Array]]) -> None:
         """Look at a batch's candidates. `buffers`: per part of the batch its buffer and the rows that lie in it."""
         for candidate in candidates:
-            if len(self.memberships) + len(self.announced) + len(self.proofs) >= self.max_facts:
+            known = len(self.memberships) + len(self.announced) + len(self.proofs) + len(self._quoted)
+            if known >= self.max_facts:
                 self._dropped += 1
                 continue
             index = int(candidate["packet"])
             seen = _Seen(packets[index], int(candidate["flow"]), int(candidate["side"]))
             kind = int(candidate["kind"])
-            before = _ICMP_HEADER if kind in (st.KIND_IGMP, st.KIND_MLD) else 0
+            before = _ICMP_HEADER if kind in _WITH_HEADER else 0
             self._parsers[kind](seen, _payload(seen.packet, _buffer_of(index, buffers), before))
 
     def _igmp(self, seen: _Seen, payload: bytes) -> None:
@@ -151,6 +178,25 @@ class Collector:
         times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
         for said in reports:
             self.memberships.append(Membership(said.group, host, said.kind, said.version, *times))
+
+    def _error(self, seen: _Seen, message: bytes) -> None:
+        packet = seen.packet
+        version = int(packet["version"])
+        quoted = None if packet["stop"] else parse_quoted(message, version)
+        if quoted is None:
+            return
+        sender, receiver = seen.address("src"), seen.address("dst")
+        icmp_type, icmp_code, ts_ns = int(packet["icmp_type"]), int(packet["icmp_code"]), int(packet["ts_ns"])
+        key = (sender, receiver, icmp_type, icmp_code, quoted)
+        known = self._quoted.get(key)
+        if known is None:
+            capture, record = int(packet["capture"]), int(packet["record"])
+            self._quoted[key] = IcmpError(
+                sender, receiver, version, icmp_type, icmp_code, quoted, 1, ts_ns, ts_ns, capture, record
+            )
+        else:
+            known.packets += 1
+            known.first_ns, known.last_ns = min(known.first_ns, ts_ns), max(known.last_ns, ts_ns)
 
     def _ssrp_request(self, seen: _Seen, payload: bytes) -> None:
         request = parse_request(payload)

@@ -170,7 +170,7 @@ def _cut_start(window: bytes) -> _Start | None:
 
 
 def _target(method: bytes, raw: bytes) -> Url:
-    text = raw.decode("utf-8", "backslashreplace").strip()
+    text = raw.decode("utf-8", "backslashreplace")
     return clean_url(f"tunnel://{text}" if method == b"CONNECT" else text)  # RFC 9112 3.2.3: host and port alone
 
 

@@ -69,8 +69,8 @@ class MediaFlow:
 
     @property
     def is_multicast(self) -> bool:
-        chosen = self._transports()
-        return bool(chosen) and chosen[0].cast == "multicast"
+        chosen = self._transports()[0]
+        return chosen.cast == "multicast" or (not chosen.cast and Connection(chosen.destination, 0).is_multicast)
 
     @property
     def interleaved(self) -> Pair | None:
@@ -151,7 +151,7 @@ class Conversation:
         if message.protocol != "RTSP":
             return
         said = _Said(side, message, body, ts_ns, record)
-        number = message.header("cseq").strip()
+        number = message.header("cseq")
         if message.kind == "request":
             self._request(said)
             reply = self._replies.take((1 - side, number), since=ts_ns)

@@ -35,6 +35,7 @@ from classifier.flows.state import (
     KIND_HTTPU,
     KIND_IGMP,
     KIND_MLD,
+    KIND_QUOTED,
     KIND_SOAP,
     KIND_SSRP,
     KIND_STREAM,
@@ -50,6 +51,7 @@ from classifier.jit import i64, inlined, kernel
 
 _TCP = 6
 _UDP = 17
+_ICMP = 1
 _IGMP = 2
 _ICMPV6 = 58
 _SSRP_PORT = 1434
@@ -114,6 +116,12 @@ def candidate_kind(flows: Any, where: int, hint: int, packets: Any, i: int) -> i
         kind = i64(p["icmp_type"])
         if kind == 130 or kind == 131 or kind == 132 or kind == 143:
             return KIND_MLD
+        if 1 <= kind <= 4:
+            return KIND_QUOTED
+    if proto == _ICMP:
+        kind = i64(p["icmp_type"])
+        if kind == 3 or kind == 4 or kind == 5 or kind == 11 or kind == 12:
+            return KIND_QUOTED
     return 0
 
 
@@ -156,7 +164,7 @@ def offer_candidate(
     else:
         at = i64(state[CANDIDATES])
         if state[CANDIDATES_LEFT] <= 0 or at >= len(candidates) or (most > 0 and sniffed >= most):
-            if kind in (KIND_SSRP, KIND_IGMP, KIND_MLD) or state[CANDIDATES_LEFT] <= 0:
+            if kind in (KIND_SSRP, KIND_IGMP, KIND_MLD, KIND_QUOTED) or state[CANDIDATES_LEFT] <= 0:
                 state[PAYLOADS_UNSEEN] += 1
             return
         state[CANDIDATES_LEFT] -= 1

@@ -205,13 +205,16 @@ def _ephemeral(port: Array) -> Array:
 
 def _fan_in(f: _Rows) -> tuple[Array, Array]:
     """For each row: whether endpoint A, and endpoint B, met two or more distinct remote endpoints."""
-    ends = np.zeros(2 * len(f), [("w0", "u4"), ("w1", "u4"), ("w2", "u4"), ("w3", "u4"), ("port", "u4")])
-    for k in range(4):
-        ends[f"w{k}"][: len(f)] = f[f"a{k}"]
-        ends[f"w{k}"][len(f) :] = f[f"b{k}"]
-    ends["port"][: len(f)] = f["a_port"]
-    ends["port"][len(f) :] = f["b_port"]
-    ids = np.unique(ends, return_inverse=True)[1].astype("i8")
+    high, low = (
+        np.concatenate([f[f"{side}{k}"].astype("u8") << np.uint64(32) | f[f"{side}{k + 1}"] for side in "ab"])
+        for k in (0, 2)
+    )
+    port = np.concatenate([f["a_port"], f["b_port"]])
+    order = np.lexsort((port, low, high))
+    high, low, port = high[order], low[order], port[order]
+    new = (high[1:] != high[:-1]) | (low[1:] != low[:-1]) | (port[1:] != port[:-1])
+    ids = np.zeros(len(order), "i8")
+    ids[order[1:]] = np.cumsum(new)
     a, b = ids[: len(f)], ids[len(f) :]
     top = int(ids.max()) + 1
     pairs = np.unique(np.concatenate([a * top + b, b * top + a]))

@@ -18,7 +18,7 @@ HELD_USED = 10  # places of the pool ever used
 HELD_FULL = 11  # fragments that found the pool full
 JOINED = 12  # connections that were added to an earlier one of their five-tuple, for want of rows
 PAYLOADS_UNSEEN = 13  # evidence candidates beyond the bounds
-FORGOTTEN = 14  # fragmented datagrams that gave way to another one before their time
+FORGOTTEN = 14  # fragmented datagrams that gave way to another one within 30 s and before their last fragment
 ORDINARY_LEFT = 15  # how many more payloads of ordinary protocols may be handed over
 PROBES = 16  # probe rows in use (the first two are nobody's)
 PROBES_CAP = 17  # most there may be
@@ -33,6 +33,7 @@ ORDINARY_PER_ENDPOINT = 8
 KIND_SSRP = 1
 KIND_IGMP = 2
 KIND_MLD = 3
+KIND_QUOTED = 4  # an ICMP or ICMPv6 error, which quotes a packet
 KIND_FRAME = 5  # a Digifort frame
 KIND_TEXT = 6  # the head of an HTTP or RTSP message
 KIND_STREAM = 7  # what follows in an RTSP connection: the rest of a head, or a body
@@ -42,10 +43,10 @@ KIND_HTTPU = 10
 KIND_SOAP = 11
 KIND_ASKED = 12  # an SSRP request
 
-SIDE_LIMITS = (0, 250, 0, 0, 8, 6, 24, 24, 4, 2, 4, 2, 8)
+SIDE_LIMITS = (0, 250, 0, 0, 250, 6, 24, 24, 4, 2, 4, 2, 8)
 """Payloads handed over per flow and direction, by kind; 0: no limit of its own.
 
-SSRP replies: a client may ask from one port for weeks, and a port that changed meanwhile is in a late reply; but one
+SSRP replies, ICMP errors: a client may ask from one port for weeks, and a port that changed meanwhile is in a late reply; but one
 flow must not take what all of them share (`Limits.payloads`). RTSP: a session is set up in a few messages."""
 
 CANDIDATE = np.dtype([("packet", "i4"), ("kind", "i4"), ("flow", "i4"), ("side", "i4")], align=True)

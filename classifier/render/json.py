@@ -7,6 +7,7 @@ compared and searched by line. Next: `classifier.cli`, other programs. The docum
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,25 @@ if TYPE_CHECKING:
 
 def render(report: Report, sections: Sequence[str] = ()) -> bytes:
     """The document, ending in a newline; `sections` adds flows, timeline or quality."""
-    parts = [f"{_one_line(key)}: {_value(value)}" for key, value in report.to_dict(sections).items()]
-    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("ascii")
+    out = io.BytesIO()  # row by row: a table of millions of flows is held once, not in every stage of joining
+    before = "{\n"
+    for key, value in report.to_dict(sections).items():
+        out.write(f"{before}{_one_line(key)}: ".encode("ascii"))
+        _write(value, out)
+        before = ",\n"
+    out.write(b"\n}\n")
+    return out.getvalue()
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, list) and value:
-        return "[\n " + ",\n ".join(map(_one_line, value)) + "\n]"
-    return _one_line(value)
+def _write(value: Any, out: io.BytesIO) -> None:
+    if not isinstance(value, list) or not value:
+        out.write(_one_line(value).encode("ascii"))
+        return
+    before = "[\n "
+    for row in value:
+        out.write(f"{before}{_one_line(row)}".encode("ascii"))
+        before = ",\n "
+    out.write(b"\n]")
 
 
 def _one_line(value: Any) -> str:

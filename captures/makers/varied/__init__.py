@@ -102,7 +102,7 @@ def _roles(sure: Grades) -> dict[str, set[str]]:
 def _learned(sure: Grades, learned: Learned) -> set[tuple[str, int]]:
     """Endpoints that only content tells: the SQL port, cameras' media, services that moved."""
     known = {flow.listener for flow, grade in sure.items() if grade == "confirmed"}
-    ends = {(address, port) for name, address, port in learned if not name.endswith("?")}
+    ends = {(address, port) for name, address, port in learned if name == "sql" or (name == "media" and not port % 2)}
     moved = {flow.listener for flow in sure if _moved(flow) and sure[flow] == "confirmed"}
     return (ends & known) | moved
 

@@ -13,6 +13,7 @@ from .play import END, MDNS_GROUP, SSDP_GROUP, START_NS, Play
 from .wire import MS, Host, S, Talk, Wrap
 
 EVERYONE = "255.255.255.255"
+INNER_PORTS = 88  # bytes of a frame up to the ports inside the tunnel; cut earlier, nobody could tell the flows inside
 
 
 def play_background(play: Play, there: Sequence[Host]) -> None:
@@ -25,7 +26,8 @@ def play_background(play: Play, there: Sequence[Host]) -> None:
     intercom(play, desks[0])
     discovery(play, desks)
     odds(play, desks, names)
-    tunnel(play)
+    if not 0 < play.options.snaplen < INNER_PORTS:
+        tunnel(play)
 
 
 def ground(play: Play, hosts: Sequence[Host], names: Host) -> None:
@@ -84,9 +86,9 @@ def files(play: Play, desks: Sequence[Host]) -> None:
             own = play.port(desk)  # without a handshake nobody could tell
         talk = Talk(play.net, desk, own, server, 445, "other.smb")
         at = talk.open(play.later(0, 15 * S))
-        for turn in range(5):
-            question = payloads.smb(8, turn, play.noise(60, 100))
-            at = talk.ask(at + S, question, payloads.smb(8, turn, play.noise(200, 3000)))
+        for _ in range(5):
+            question = payloads.smb(play.rng, play.later(60, 100))
+            at = talk.ask(at + S, question, payloads.smb(play.rng, play.later(200, 3000)))
 
 
 def intercom(play: Play, desk: Host) -> None:

@@ -20,10 +20,10 @@ UNKNOWN = ("unclassified.tcp",)
 def play_decoys(play: Play) -> None:
     """Decoys of the kind that the options ask for."""
     if play.options.decoys == "speaking":
-        for name in COMPONENTS:
+        for name, component in COMPONENTS.items():
             if name != "http_api":
                 web_page(play, STANDARD[name])
-            shell(play, STANDARD[name])
+            shell(play, STANDARD[name], component)
         near_misses(play)
         other_recorder(play)
         sql_server(play)
@@ -54,9 +54,10 @@ def web_page(play: Play, port: int, may: str = "") -> None:
         at = talk.ask(at + 300 * MS, question, answer)
 
 
-def shell(play: Play, port: int) -> None:
-    """SSH on another port than its own."""
+def shell(play: Play, port: int, may: str) -> None:
+    """SSH on another port than its own; without its first lines nobody can tell."""
     talk = talk_to(play, port, "other.ssh", "shell")
+    talk.flow.may = (may,) if play.options.start == "midstream" else ()
     talk.flow.others = ("other.ssh", *UNKNOWN)
     at = talk.send(talk.open(play.later(0, 9 * S)), 1, b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
     at = talk.send(at, 0, b"SSH-2.0-PuTTY_Release_0.81\r\n")
@@ -119,7 +120,7 @@ def other_recorder(play: Play) -> None:
 def sql_server(play: Play) -> None:
     """An ordinary SQL Server with a named instance: SSRP, then TDS on the announced port."""
     server, client = play.host("payroll", windows=True), play.host("accounts", windows=True)
-    port = play.rng.randrange(49_152, 60_000)
+    port = play.port(server, 49_152, 60_000)
     play.udp_talk(3 * S, client, play.port(client), server, 1434, payloads.ssrp_request("PAYROLL"),
                   payloads.ssrp_reply("PAYROLL", "PAYROLL", "15.0.2000.5", port), "other.ssrp")  # fmt: skip
     talk = Talk(play.net, client, play.port(client), server, port, "other.mssql")

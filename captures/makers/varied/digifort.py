@@ -10,8 +10,12 @@ from .. import payloads
 from .play import ANNOUNCE_GROUP, END, GROUP, SSDP_GROUP, Play
 from .wire import MS, US, Fact, Host, S, Talk, group
 
-LOGIN, ANALYTICS, LPR = Fact("content", 15), Fact("content", 23), Fact("content", 17)
+# the magic number alone (4 bytes) may be enough, the frame's name surely is
+LOGIN, ANALYTICS, LPR = (Fact("content", need, least=4) for need in (15, 23, 17))
 PATH = Fact("content", 15)
+# ports of the media range that belong to registered services: nobody's media here
+EXCLUDED = {3130, 3283, 3343, 3389, 3478, 3544, 3702, 3784, 3785, 3799, 4341, 4342, 4500, 4569, 4739, 4754, 4755, 4784,
+            4789, 4790, 4791, 4840, 5000}  # fmt: skip
 SSDP = Fact("content", 19)
 TLS = Fact("tls", 6)  # only the web server is surely not itself with it
 
@@ -55,9 +59,11 @@ def proof(payload: bytes, words: bytes) -> Fact:
     return Fact("content", payload.index(words) + len(words))
 
 
-def called(play: Play, cast: Cast, server: Host) -> Host:
-    """The address that a client calls."""
-    return cast.door if play.options.addresses == "nat" and play.rng.random() < 0.5 else server
+def called(play: Play, cast: Cast, server: Host, name: str) -> tuple[Host, int]:
+    """The address and port that a client calls: the server's own, or forwarded ones."""
+    if play.options.addresses == "nat" and play.rng.random() < 0.5:
+        return cast.door, play.outer[name]
+    return server, play.ports[name]
 
 
 def greeted(play: Play, client: Host, server: Host, component: str, port: int, greeting: bytes, fact: Fact,
@@ -71,14 +77,14 @@ def greeted(play: Play, client: Host, server: Host, component: str, port: int, g
 
 
 def surveillance(play: Play, cast: Cast) -> None:
-    """Clients watch, one administers; the first server's second connection is closed and opened again elsewhere."""
+    """Clients watch, one administers; in some sites one has been watching since before the capture."""
     for number, server in enumerate(cast.servers):
         watchers = cast.watchers if not number else cast.watchers[:1]
         for client in watchers:
-            target = called(play, cast, server) if not number else server
+            target, port = called(play, cast, server, "server") if not number else (server, play.ports["server"])
             at = play.later(0, 8 * S)
             greeting = payloads.digifort_login(play.rng)
-            talk = greeted(play, client, target, "digifort.server", play.ports["server"], greeting, LOGIN, at)
+            talk = greeted(play, client, target, "digifort.server", port, greeting, LOGIN, at)
             at += 30 * MS
             at = talk.ask(at, play.noise(60, 200), play.noise(150, 900))
             play.stream(talk, 1, at, END - 2 * S, play.share(0.2 / len(cast.watchers)))
@@ -92,9 +98,9 @@ def surveillance(play: Play, cast: Cast) -> None:
 
 def http_api(play: Play, cast: Cast) -> None:
     """Systems that poll snapshots on one connection, and apps that watch a stream of pictures."""
-    component, port = "digifort.http_api", play.ports["http_api"]
+    component = "digifort.http_api"
     for number, client in enumerate(cast.apps):
-        target = called(play, cast, cast.servers[0])
+        target, port = called(play, cast, cast.servers[0], "http_api")
         where = f"{target.ip}:{port}"
         talk = Talk(play.net, client, play.port(client), target, port, component)
         at = talk.open(play.later(S, 9 * S))
@@ -122,8 +128,8 @@ def http_api(play: Play, cast: Cast) -> None:
 
 def web(play: Play, cast: Cast) -> None:
     """A browser is refused, then loads the page."""
-    component, port = "digifort.web", play.ports["web"]
-    target = called(play, cast, cast.servers[0])
+    component = "digifort.web"
+    target, port = called(play, cast, cast.servers[0], "web")
     page = b"<html><body>" + b"<object></object>" * 60 + b"</body></html>"
     for number in range(2):
         talk = Talk(play.net, cast.browser, play.port(cast.browser), target, port, component)
@@ -152,7 +158,7 @@ def cameras(play: Play, cast: Cast) -> None:
         source = play.rng.choice((6970, 50_000, 30_200, 5004)) + 2 * number
         inside = number == 1 or play.rng.random() < 0.15
         port = next_port[server]
-        while port in (3130, 3478, 3544, 3702, 3784, 4500, 4754, 4784, 4790, 4840, 4342):
+        while {port, port + 1} & EXCLUDED:
             port += 2
         next_port[server] = port + 2
         start = play.later(S, 12 * S)

@@ -19,7 +19,8 @@ class Options:
     `ports`: "moved" gives every service of the products that has a port of its own another one; groups, the media
     range and the audio ports stay.
     `layout`: "one_host" puts the servers of both products and the SQL Server on one machine.
-    `addresses`: "nat" puts all clients behind one address and the servers behind a router's forwarded ports.
+    `addresses`: "nat" puts all clients behind one address and the servers behind a router's forwarded ports,
+    the same or, by seed, others.
     `decoys`: a site without the products, with other services on all their ports: "speaking" shows what it is,
     "opaque" does not, so that the ports alone may suggest a product.
     `snaplen`: bytes kept of a frame, 0 all. `packets`: about how many.

@@ -36,6 +36,10 @@ class Play:
         self.ports = dict(STANDARD)
         if options.ports == "moved":
             self.ports = dict(zip(STANDARD, self.rng.sample(range(21_000, 26_900), len(STANDARD)), strict=True))
+        # the router forwards the same ports, or others
+        self.outer = self.ports
+        if options.addresses == "nat" and seed % 2:
+            self.outer = {name: port + 27_000 if port < 27_000 else port for name, port in self.ports.items()}
         self._used: set[tuple[str, int]] = set()
         self.router = self.host("router", last=1)
         self.nat = self.net.host("nat", f"203.0.113.{self.rng.randrange(2, 250)}")

@@ -62,23 +62,26 @@ def _count(flow: Flow, packet: Packet) -> None:
 
 
 def _show(flow: Flow, fact: Fact, there: int, at: int, learned: Learned) -> None:
-    """A fact is sure when all of its bytes are there; from its first byte on it may be (a question mark)."""
-    if there <= 0:
+    """A fact is sure when all of its bytes are there, and may be one (a question mark) when the least are."""
+    if there < (fact.least or fact.need):
         return
-    name = fact.name if there >= fact.need else fact.name.rstrip("?") + "?"
+    name = fact.name if there >= fact.need else f"{fact.name}?"
     if fact.endpoint is None:
         flow.facts.add(name)
     else:
         learned.setdefault((name, *fact.endpoint), at)
 
 
-def pcap(packets: list[Packet], options: Options) -> bytes:
+PCAP_HEADER_BYTES = 24
+
+
+def pcap(packets: list[Packet], options: Options, start_ns: int = START_NS) -> bytes:
     """A little-endian pcap with nanoseconds."""
     limit = options.snaplen or 262_144
     pack = struct.Struct("<IIII").pack
     out = [struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, limit, 1)]
     for packet in packets:
-        seconds, rest = divmod(START_NS + packet.at, 1_000_000_000)
+        seconds, rest = divmod(start_ns + packet.at, 1_000_000_000)
         frame = packet.frame
         kept = frame if len(frame) <= limit else frame[:limit]
         out.append(pack(seconds, rest, len(kept), len(frame)))

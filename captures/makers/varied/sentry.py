@@ -10,7 +10,8 @@ from .. import payloads
 from .play import AUDIO, END, Play
 from .wire import MS, Fact, Host, S, Talk
 
-SSRP_ASKED, PRELOGIN = Fact("content", 2), Fact("content", 34)
+SSRP_ASKED, SSRP_TOLD = Fact("content", 2), Fact("content", 14, least=4)
+PRELOGIN = Fact("content", 34, least=14)
 
 
 class Cast:
@@ -35,7 +36,7 @@ def play_sentry(play: Play, server: Host, database: Host) -> Cast:
 
 def sql(play: Play, cast: Cast) -> None:
     """1434/udp asks, the answer names the port, SQL follows; the server's own connection is older than the capture."""
-    port = play.rng.randrange(49_152, 60_000)
+    port = play.port(cast.database, 49_152, 60_000)
     instance = play.rng.choice(("SITESQL", "DSSQL", "SQLEXPRESS", "MSSQLSERVER"))
     version = play.rng.choice(("10.50.1600.1", "11.0.7001.0", "14.0.2037.2"))
     opaque = play.options.opaque
@@ -53,7 +54,7 @@ def sql(play: Play, cast: Cast) -> None:
         where = "digital_sentry.sql_discovery"
         if not opaque:
             play.net.udp(at, client, own, cast.database, 1434, question, where, SSRP_ASKED, early=True)
-            play.net.udp(at + 2 * MS, cast.database, 1434, client, own, reply, where, Fact("content", 14), learned,
+            play.net.udp(at + 2 * MS, cast.database, 1434, client, own, reply, where, SSRP_TOLD, learned,
                          early=True)  # fmt: skip
         talk = Talk(play.net, client, play.port(client), cast.database, port, "digital_sentry.sql")
         at = talk.open(at + 30 * MS)

@@ -28,11 +28,13 @@ Endpoint = tuple[str, int]
 
 
 class Fact(NamedTuple):
-    """What a payload proves. `need`: how many of its bytes must be captured for that."""
+    """What a payload proves. `need`: how many of its bytes must be captured for that; with `least` of them it may be
+    told already. A name that ends in a question mark is a fact that is never sure."""
 
     name: str
     need: int
     endpoint: Endpoint | None = None  # where it puts the component, when that is not this flow's listener
+    least: int = 0  # 0: all that it needs
 
 
 @dataclass(eq=False, slots=True)
@@ -206,10 +208,14 @@ class Network:
         return flow
 
     def icmp(self, at: int, src: Host, dst: Host | str, kind: int, body: bytes, proto: int = 1) -> None:
-        """One ICMP or IGMP message."""
+        """One ICMP or IGMP message; the body has an even length."""
         name = {1: "icmp", 2: "igmp"}[proto]
         flow = self.flow(name, src, 0, dst.ip if isinstance(dst, Host) else dst, 0, f"network.{name}")
-        self.put(at, src, dst, bytes((kind, 0, 0, 0)) + body, proto, 8, flow, ttl=1 if proto == 2 else 0)
+        words = struct.unpack(f"!{len(body) // 2}H", body)
+        total = (kind << 8) + sum(words)
+        total = (total & 0xFFFF) + (total >> 16)
+        message = struct.pack("!BBH", kind, 0, ~(total + (total >> 16)) & 0xFFFF) + body
+        self.put(at, src, dst, message, proto, 8, flow, ttl=1 if proto == 2 else 0)
 
 
 class Talk:
