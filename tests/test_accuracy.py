@@ -30,6 +30,8 @@ NOT_YET: dict[str, tuple[str, ...]] = {
     "content opaque, NAT": ("products", "grades"),
     "ports moved, NAT": ("products", "roles", "learned"),
     "snaplen 96": ("products",),
+    "decoys beside": ("products", "grades", "roles", "learned"),
+    "ports moved, decoys beside": ("products", "grades", "roles", "learned"),
     "no product, decoys that speak": ("products", "grades", "roles"),
     "mid-stream, no product, decoys that speak": ("products", "grades", "roles"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
 import struct
 import subprocess
 from pathlib import Path
@@ -128,6 +129,41 @@ def test_parts_are_the_capture_cut_in_pieces() -> None:
         parts = site.parts(files)
         assert len(parts) == files
         assert parts[0] + b"".join(part[24:] for part in parts[1:]) == site.capture
+
+
+# what proves a component, in the first bytes of a payload, by what the scenes call it
+PROOFS = {
+    "digifort.server": rb"\xd1\x51\xf0\x27.{4}\x01\x05LOGIN",
+    "digifort.analytics": rb"\xd1\x51\xf0\x27.{4}\x01.CMD_ANALYTICS",
+    "digifort.lpr": rb"\xd1\x51\xf0\x27.{4}\x01.CMD_LPR",
+    "digifort.http_api": rb"(?i:(GET|POST) /interface/)",
+    "digifort.web": rb'HTTP/1\.1 401 [^\r]*\r\nWWW-Authenticate: Basic realm="Servidor HTTP Digifort"',
+    "digifort.rtsp": rb'[A-Z]+ rtsp://[^ ]+/Interface/Cameras/Media|RTSP/1\.0 401.*realm="Digifort RTSP Server"',
+    "digifort.upnp_discovery": rb"M-SEARCH \* HTTP/1\.1|HTTP/1\.1 200 OK\r\n",
+    "digital_sentry.sql": rb"[\x12\x04]\x01.{6}\0\0.\0\x06\x01.{4}\x02.{4}\x03.{4}\x04.{4}\xff",
+    "digital_sentry.sql_discovery": rb"\x04[A-Z]+|\x05..ServerName;",
+}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.snaplen], ids=lambda case: case.name)
+def test_facts_are_in_the_bytes_and_nowhere_else(case: Options) -> None:
+    site = make_site(4, case)
+    shown: set[int] = set()
+    for packet in site.packets:
+        payload = packet.frame[packet.head :]
+        flow = packet.flow
+        proof = PROOFS.get(flow.component) if flow is not None else None
+        for fact in packet.shows:
+            assert flow is not None
+            if fact.name == "content":
+                assert proof and re.match(proof, payload[: fact.need], re.DOTALL), (flow.component, payload[:60])
+            elif fact.endpoint is not None:
+                text = payload[: fact.need].decode("latin-1")
+                assert str(fact.endpoint[1]) in re.split(r"[^0-9]", text), text
+        if proof and re.match(proof, payload, re.DOTALL):
+            shown.add(id(flow))
+    told = {id(one.flow) for one in site.truth.flows if "content" in one.flow.facts}
+    assert shown == told
 
 
 def as_labelled(one: FlowTruth) -> dict[str, Any]:

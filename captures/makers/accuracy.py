@@ -38,6 +38,8 @@ CASES = (
     Options(addresses="nat", content="opaque"),
     Options(snaplen=96),
     Options(snaplen=64),
+    Options(decoys="beside"),
+    Options(decoys="beside", ports="moved"),
     Options(decoys="speaking"),
     Options(decoys="speaking", start="midstream"),
     Options(decoys="opaque"),

@@ -15,7 +15,8 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet, Raw
 
 from . import labels, payloads
-from .site import MS, US, Host, Interface, Label, S, Site, checksum
+from .addresses import checksum
+from .site import MS, US, Host, Interface, Label, S, Site
 from .tcp import Conversation, attempt
 
 START_NS = 1_720_000_000 * S

@@ -19,6 +19,8 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, LLC, STP, Dot1Q, Dot3, Ether
 from scapy.packet import Packet, Raw
 
+from .addresses import checksum, group_mac, packed
+
 US = 1_000
 MS = 1_000_000
 S = 1_000_000_000
@@ -386,30 +388,3 @@ class Site:
         else:
             self.igmp(at, host, "224.0.0.2", struct.pack("!BBH4s", 0x17, 0, 0, packed(group)))
         self.memberships.append(Membership(group, host.ip, "leave", version))
-
-
-def packed(address: str) -> bytes:
-    """An IPv4 address as four bytes."""
-    return ipaddress.IPv4Address(address).packed
-
-
-def checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
-    if len(data) % 2:
-        data += b"\0"
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-def group_mac(address: str) -> str:
-    """The Ethernet address of a group (RFC 1112, RFC 2464); broadcast addresses end in 255."""
-    number = ipaddress.ip_address(address)
-    if number.version == 6:
-        low = int(number)
-        return "33:33:" + ":".join(f"{low >> shift & 255:02x}" for shift in (24, 16, 8, 0))
-    low = int(number)
-    if not number.is_multicast:
-        return "ff:ff:ff:ff:ff:ff"
-    return f"01:00:5e:{low >> 16 & 127:02x}:{low >> 8 & 255:02x}:{low & 255:02x}"

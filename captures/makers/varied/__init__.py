@@ -56,11 +56,9 @@ PLAIN = Options()
 def make_site(seed: int, options: Options = PLAIN) -> Made:
     """A site: the same seed and options give the same bytes."""
     play = Play(seed, options)
+    play_background(play, _products(play) if options.decoys in ("", "beside") else [])
     if options.decoys:
         play_decoys(play)
-        play_background(play, [])
-    else:
-        play_background(play, _products(play))
     packets = captured(play.net, options)
     learned = count(packets, options)
     there = {id(packet.flow) for packet in packets}

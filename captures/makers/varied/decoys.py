@@ -1,4 +1,4 @@
-"""Sites without the products: other services on the products' ports, each between hosts of its own.
+"""Other services on the products' ports, each between hosts of its own.
 
 In: `Play`. Out: packets and flows. Where a payload shows another protocol, no product may own the flow. Where it shows
 nothing, `Flow.may` names the component that the port alone allows.
@@ -19,7 +19,7 @@ UNKNOWN = ("unclassified.tcp",)
 
 def play_decoys(play: Play) -> None:
     """Decoys of the kind that the options ask for."""
-    if play.options.decoys == "speaking":
+    if play.options.decoys != "opaque":
         for name, component in COMPONENTS.items():
             if name != "http_api":
                 web_page(play, STANDARD[name])

@@ -194,20 +194,19 @@ def set_up(play: Play, talk: Talk, at: int, server: Host, camera: Host, port: in
     session = f"Session: {play.rng.getrandbits(30)}"
     at = talk.ask(at, request("DESCRIBE", url, 3, "Accept: application/sdp"),
                   reply(3, body=payloads.sdp(camera.ip, 96, "H264")), early=True)  # fmt: skip
-    if inside:
-        wanted = answered = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
-        asked: tuple[Fact, ...] = ()
-        told: tuple[Fact, ...] = ()
-    else:
+    wanted = answered = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
+    ports: tuple[int, ...] = ()
+    if not inside:
         wanted = f"Transport: RTP/AVP;unicast;client_port={port}-{port + 1}"
         answered = f"{wanted};server_port={source}-{source + 1}"
-        ends = ((server.ip, port), (server.ip, port + 1))
-        question = request("SETUP", f"{url}/trackID=1", 4, wanted)
-        need = question.index(wanted.encode()) + len(wanted) + 2
-        asked = tuple(Fact("media?", need, end) for end in ends)
-        told = tuple(Fact("media", len(reply(4)) - 4 + len(wanted), end) for end in ends)
-    at = talk.ask(at, request("SETUP", f"{url}/trackID=1", 4, wanted), reply(4, answered, session), *asked,
-                  told=told, early=True)  # fmt: skip
+        ports = (port, port + 1)
+    question = request("SETUP", f"{url}/trackID=1", 4, wanted)
+    answer = reply(4, answered, session)
+    asked, told = (
+        tuple(Fact(name, text.index(wanted.encode()) + len(wanted) + 1, (server.ip, number)) for number in ports)
+        for name, text in (("media?", question), ("media", answer))
+    )
+    at = talk.ask(at, question, answer, *asked, told=told, early=True)
     at = talk.ask(at, request("PLAY", url, 5, session, "Range: npt=0-"), reply(5, session), early=True)
     for turn in range(2):
         alive = request("GET_PARAMETER", url, 6 + turn, session)

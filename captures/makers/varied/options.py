@@ -22,7 +22,7 @@ class Options:
     `addresses`: "nat" puts all clients behind one address and the servers behind a router's forwarded ports,
     the same or, by seed, others.
     `decoys`: a site without the products, with other services on all their ports: "speaking" shows what it is,
-    "opaque" does not, so that the ports alone may suggest a product.
+    "opaque" does not, so that the ports alone may suggest a product. "beside": the speaking ones beside the products.
     `snaplen`: bytes kept of a frame, 0 all. `packets`: about how many.
     """
 
@@ -32,7 +32,7 @@ class Options:
     ports: Literal["standard", "moved"] = "standard"
     layout: Literal["apart", "one_host"] = "apart"
     addresses: Literal["plain", "nat"] = "plain"
-    decoys: Literal["", "speaking", "opaque"] = ""
+    decoys: Literal["", "speaking", "opaque", "beside"] = ""
     snaplen: int = 0
     packets: int = 3000
 
@@ -51,7 +51,11 @@ class Options:
             {"moved": "ports moved"}.get(self.ports),
             {"one_host": "one host"}.get(self.layout),
             {"nat": "NAT"}.get(self.addresses),
-            {"speaking": "no product, decoys that speak", "opaque": "no product, opaque decoys"}.get(self.decoys),
+            {
+                "speaking": "no product, decoys that speak",
+                "opaque": "no product, opaque decoys",
+                "beside": "decoys beside",
+            }.get(self.decoys),
             f"snaplen {self.snaplen}" if self.snaplen else None,
         ]
         return ", ".join(word for word in words if word) or "plain"
