@@ -203,8 +203,8 @@ def signature_page() -> str:
     )
     parts.append("## Marks\n")
     parts.append(
-        "What payloads show. *proves*: the component, on any port; *confirms*: where port and role, or a host, point to it "
-        "already; *fits*: what is expected there, and others send too.\n"
+        "What payloads show. *proves*: the component, on any port; *confirms*: where port and role, or a host, point "
+        "to it already; *fits*: what is expected there, and others send too.\n"
     )
     parts.append(table(("mark", "strength", "means"), ((f"`{m.code}`", m.strength, m.sentence) for m in MARKS)))
     return "\n".join(parts)

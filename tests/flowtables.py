@@ -45,7 +45,10 @@ def flow(
     unresolved: bool = False,
     evidence: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One flow: `flow("tcp", "10.0.0.9:50000", "10.0.0.1:8600")`; packets and payload: (originator's, responder's); evidence: marks."""
+    """One flow: `flow("tcp", "10.0.0.9:50000", "10.0.0.1:8600")`.
+
+    packets and payload: (originator's, responder's); evidence: codes of marks.
+    """
     orig_address, _, orig_port = orig.rpartition(":")
     resp_address, _, resp_port = resp.rpartition(":")
     version, orig_words = address_words(orig_address.strip("[]"))

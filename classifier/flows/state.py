@@ -46,8 +46,9 @@ KIND_ASKED = 12  # an SSRP request
 SIDE_LIMITS = (0, 250, 0, 0, 250, 6, 24, 24, 4, 2, 4, 2, 8)
 """Payloads handed over per flow and direction, by kind; 0: no limit of its own.
 
-SSRP replies, ICMP errors: a client may ask from one port for weeks, and a port that changed meanwhile is in a late reply; but one
-flow must not take what all of them share (`Limits.payloads`). RTSP: a session is set up in a few messages."""
+SSRP replies, ICMP errors: a client may ask from one port for weeks, and a port that changed meanwhile is in a late
+reply; but one flow must not take what all of them share (`Limits.payloads`). RTSP: a session is set up in a few
+messages."""
 
 CANDIDATE = np.dtype([("packet", "i4"), ("kind", "i4"), ("flow", "i4"), ("side", "i4")], align=True)
 LOGGED_RECORD = np.dtype([("record", "i8"), ("capture", "i4"), ("flow", "i4")], align=True)
