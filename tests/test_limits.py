@@ -19,7 +19,7 @@ from test_flows import packet, rows_of, tallied
 from classifier import engine
 from classifier.capture import model
 from classifier.capture.blocks import MAX_OPTIONS
-from classifier.flows.state import CANDIDATES_PER_SIDE, JOINED, OVERFLOW
+from classifier.flows.state import JOINED, KIND_SSRP, OVERFLOW, SIDE_LIMITS
 from classifier.flows.tally import Tally, join_bins
 from classifier.limits import MOST_FLOWS, Limits
 from classifier.render import json as as_json
@@ -154,7 +154,7 @@ def test_a_port_that_changes_late_in_a_busy_flow_is_learned(compiled: bool) -> N
 
 @SPEEDS
 def test_replies_beyond_what_one_flow_may_hand_over_are_counted(compiled: bool) -> None:
-    report = classified([sql_reply(1433)] * (CANDIDATES_PER_SIDE + 30) + [sql_reply(1500, asker=50001)], compiled)
+    report = classified([sql_reply(1433)] * (SIDE_LIMITS[KIND_SSRP] + 30) + [sql_reply(1500, asker=50001)], compiled)
     assert problems(report) == [("evidence_cap", 30)]
     assert [said.port for said in report.facts.read.learned] == [1433, 1500]  # the other flow has its own share
 

@@ -41,8 +41,8 @@ Array = npt.NDArray[Any]
 
 _TCP, _UDP = 6, 17
 _ASKING = (HTTP_REQUEST, RTSP_REQUEST, TDS_REQUEST)
-_ANSWERING = (HTTP_REPLY, RTSP_REPLY, TDS_REPLY, DIGIFORT)
-"""What only the side that opened a connection says, and what only the other does (Digifort's servers speak first)."""
+_ANSWERING = (HTTP_REPLY, RTSP_REPLY, TDS_REPLY)
+"""What only the side that opened a connection says, and what only the other does."""
 
 
 def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable, LinkTable]:
@@ -170,6 +170,10 @@ def _direction(f: _Rows, listening: Mapping[str, Array]) -> tuple[Array, Array]:
 
     a_asks, b_asks = _speaks(f["a_hints"], _ASKING), _speaks(f["b_hints"], _ASKING)
     a_answers, b_answers = _speaks(f["a_hints"], _ANSWERING), _speaks(f["b_hints"], _ANSWERING)
+    # a frame of Digifort's out of an ephemeral port to one that is not may as well be a client's
+    a_high, b_high = _ephemeral(f["a_port"]), _ephemeral(f["b_port"])
+    a_answers |= _speaks(f["a_hints"], (DIGIFORT,)) & (b_high | ~a_high)
+    b_answers |= _speaks(f["b_hints"], (DIGIFORT,)) & (a_high | ~b_high)
     a_opens, b_opens = a_asks | b_answers, b_asks | a_answers
     decide(tcp & (a_opens != b_opens), b_opens, "content")
 

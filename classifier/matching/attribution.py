@@ -18,6 +18,7 @@ from classifier.evidence.proofs import Proof, Proofs
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, address_text, address_words, is_group
 from classifier.matching.labels import (
     ALONE,
+    BY_CONTENT,
     COMPANION,
     CONTENT,
     GROUP,
@@ -239,7 +240,7 @@ class Attribution:
 
     def _support(self, flow: int, end: int) -> Evidence:
         support = int(self._labels.support[flow])
-        if support < 0:
+        if support < 0 or support == BY_CONTENT:
             return []
         component, role, flow_end = self.components[support >> 2], support >> 1 & 1, support & 1
         address = self._address(flow, end if flow_end == LISTENER else 1 - end)

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifier.matching.claims import Claims, doubtful_direction
+from classifier.matching.content import bits_of
 from classifier.matching.hosts import endpoint_keys, member
 from classifier.matching.labels import (
     ALONE,
     AMBIGUOUS,
+    BY_CONTENT,
     COMPANION,
     CONTENT_ONLY,
     CONTRADICTED,
@@ -197,12 +199,18 @@ def _waiting(labels: Labels, claims: Claims, alone: _Best | None, quality: Array
             claim = Claim(claim.number, doubtful, claim.end)
             supports = supports or (Support("listener", (Hold(f"{signature.product}.*", "listener"),)),)
         listener, peer = labels.end_keys(claim)
-        waiting.append(_Waiting(claim, signature, supports, listener, peer, np.full(len(claim.rows), -1, "i4")))
+        enough = (labels.flows.evidence[claim.rows] & bits_of(signature.content_at_port)) != 0
+        support = np.where(enough, BY_CONTENT, -1).astype("i4")
+        waiting.append(_Waiting(claim, signature, supports, listener, peer, support))
     return waiting
 
 
 def _exchange(labels: Labels, waiting: list[_Waiting], learned: LearnedClaims) -> None:
     """Try every waiting claim until no host holds a new role. Ends: each round but the last adds a (host, role)."""
+    for item in waiting:
+        enough = item.claim.rows[item.support == BY_CONTENT]
+        if len(enough):
+            labels.hold_roles(enough, item.claim.number, item.claim.end)
     for _ in range(len(labels.signatures.signatures) + 2):
         fresh = learned.advance(labels)
         for item in waiting:

@@ -44,6 +44,9 @@ REASONS = (
 UNSUPPORTED, FAILED, AMBIGUOUS, UNDECIDED, FAN_IN, EXCLUDED, GROUP_PORT, CONTENT_ONLY = range(8)
 CONTRADICTED, OPENED = 8, 9
 
+BY_CONTENT = 0x7FFFFFFF
+"""Labels.support of a flow that needs no host, because its content is enough at its port."""
+
 SWAPPED = 1  # flags: the component's own side is not the listening end
 UNEXPECTED_PORT = 2  # flags: on the signature's group, outside its ports
 

@@ -255,6 +255,7 @@ class _Builder:
             otherwise="".join(self._known_services(entry, "otherwise", [entry.get("otherwise", "")])),
             max_grade=entry.get("max_grade", "confirmed"),
             content=self._marks(entry, "content"),
+            content_at_port=self._marks(entry, "content_at_port"),
             content_alone=self._marks(entry, "content_alone"),
             contradicted_by=self._marks(entry, "contradicted_by"),
             learned_by=tuple(entry.get("learned_by", ())),

@@ -148,6 +148,7 @@ class Signature:
     otherwise: str = ""
     max_grade: str = "confirmed"
     content: tuple[str, ...] = ()
+    content_at_port: tuple[str, ...] = ()
     content_alone: tuple[str, ...] = ()
     contradicted_by: tuple[str, ...] = ()
     learned_by: tuple[str, ...] = ()  # "ssrp": announced SQL ports, "rtsp": ports that sessions name for their media
