@@ -1,7 +1,8 @@
 """How right the classifier's labels are on generated sites: precision and recall per component, faults one by one.
 
 In: `varied.Made` and the flows of a report about it. Out: `Fault`s, which the tests want none of, and the table of
-docs/accuracy.md: `python -m captures.makers.accuracy --write` fills it in, without `--write` it is printed.
+docs/accuracy.md: `python -m captures.makers.accuracy --write` fills it in, without `--write` it is printed; with
+`--faults --seeds 20` everything that is labelled wrongly.
 """
 
 from __future__ import annotations
@@ -244,8 +245,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables, or write them into the page."""
     parser = argparse.ArgumentParser(description="Precision and recall on generated sites.")
     parser.add_argument("--write", action="store_true", help="fill in docs/accuracy.md instead of printing")
+    parser.add_argument("--faults", action="store_true", help="print what is labelled wrongly instead; exit code 1")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many seeds (default: %(default)s)")
     given = parser.parse_args(arguments)
+    if given.faults:
+        wrong = [
+            f"{case.name}, seed {seed}, {fault.aspect}: {fault.text}"
+            for case in CASES
+            for seed in range(1, given.seeds + 1)
+            for fault in measure(make_site(seed, case))[1]
+        ]
+        print("\n".join(wrong))
+        return int(bool(wrong))
     text = report(seeds=range(1, given.seeds + 1))
     if not given.write:
         print(text)

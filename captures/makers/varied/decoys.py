@@ -7,7 +7,7 @@ nothing, `Flow.may` names the component that the port alone allows.
 from __future__ import annotations
 
 from .. import payloads
-from .play import ANNOUNCE_GROUP, AUDIO, END, GROUP, SSDP_GROUP, STANDARD, Play
+from .play import ANNOUNCE_GROUP, AUDIO, END, GROUP, REGISTERED, SSDP_GROUP, STANDARD, Play
 from .wire import MS, S, Talk
 
 COMPONENTS = {
@@ -76,6 +76,7 @@ def unknown(play: Play, port: int, may: str) -> None:
 def encrypted(play: Play, port: int, may: str) -> None:
     """TLS: whose, it does not say."""
     talk = talk_to(play, port, "other.tls", "encrypted")
+    talk.flow.others = ("other.tls", "other.https", *UNKNOWN)
     talk.flow.may = (may,)
     play.tls(talk, talk.open(play.later(0, 9 * S)), "service.example", play.share(0.02) // 6)
 
@@ -100,7 +101,8 @@ def other_recorder(play: Play) -> None:
     recorder = play.host("recorder", windows=True)
     for number in range(3):
         camera = play.host(f"othercamera{number}")
-        port = 3000 + 2 * play.rng.randrange(300, 340) + 100 * number
+        ports = range(3600 + 100 * number, 3700 + 100 * number, 2)
+        port = play.rng.choice([port for port in ports if not {port, port + 1} & REGISTERED])
         talk = Talk(play.net, recorder, play.port(recorder), camera, 554, "other.rtsp")
         url, how = f"rtsp://{camera.ip}/live", f"Transport: RTP/AVP;unicast;client_port={port}-{port + 1}"
         at = talk.open((2 + number) * S)

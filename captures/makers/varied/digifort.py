@@ -7,15 +7,12 @@ announcements and, where the content is opaque, everything, are noise: their rea
 from __future__ import annotations
 
 from .. import payloads
-from .play import ANNOUNCE_GROUP, END, GROUP, SSDP_GROUP, Play
+from .play import ANNOUNCE_GROUP, END, GROUP, REGISTERED, SSDP_GROUP, Play
 from .wire import MS, US, Fact, Host, S, Talk, group
 
 # the magic number alone (4 bytes) may be enough, the frame's name surely is
 LOGIN, ANALYTICS, LPR = (Fact("content", need, least=4) for need in (15, 23, 17))
 PATH = Fact("content", 15)
-# ports of the media range that belong to registered services: nobody's media here
-EXCLUDED = {3130, 3283, 3343, 3389, 3478, 3544, 3702, 3784, 3785, 3799, 4341, 4342, 4500, 4569, 4739, 4754, 4755, 4784,
-            4789, 4790, 4791, 4840, 5000}  # fmt: skip
 SSDP = Fact("content", 19)
 TLS = Fact("tls", 6)  # only the web server is surely not itself with it
 
@@ -158,7 +155,7 @@ def cameras(play: Play, cast: Cast) -> None:
         source = play.rng.choice((6970, 50_000, 30_200, 5004)) + 2 * number
         inside = number == 1 or play.rng.random() < 0.15
         port = next_port[server]
-        while {port, port + 1} & EXCLUDED:
+        while {port, port + 1} & REGISTERED:
             port += 2
         next_port[server] = port + 2
         start = play.later(S, 12 * S)

@@ -19,6 +19,9 @@ STANDARD = {
     "diagnostics": 17772, "video": 18772, "mobile": 443,
 }  # fmt: skip
 AUDIO = 18778
+REGISTERED = {3130, 3283, 3343, 3389, 3478, 3544, 3702, 3784, 3785, 3799, 4341, 4342, 4500, 4569, 4739, 4754, 4755,
+              4784, 4789, 4790, 4791, 4840, 5000}  # fmt: skip
+"""Ports of the media range that belong to registered services: nobody's media goes there."""
 GROUP, ANNOUNCE_GROUP, SSDP_GROUP, MDNS_GROUP = "225.5.10.1", "225.0.0.100", "239.255.255.250", "224.0.0.251"
 
 

@@ -156,8 +156,8 @@ class Network:
         wrap: Wrap | None = None,
     ) -> None:
         """One IPv4 packet in one frame; `head`: length of the transport header."""
-        known = isinstance(dst, Host)
-        to, mac = (dst.packed, dst.mac) if known else group(dst)  # type: ignore[union-attr,arg-type]
+        target = dst if isinstance(dst, Host) else None
+        to, mac = (dst.packed, dst.mac) if isinstance(dst, Host) else group(dst)
         if not fragment & 0x3FFF:
             src.ident = (src.ident + 1) & 0xFFFF
         header = _IP(0x45, 0, 20 + len(upper), src.ident, fragment, ttl or src.ttl, proto, 0, src.packed, to)
@@ -169,8 +169,7 @@ class Network:
             frame = outer
         if len(frame) < SMALLEST_FRAME:
             frame += bytes(SMALLEST_FRAME - len(frame))
-        target = dst if known else None
-        self.packets.append(Packet(at, len(self.packets), frame, head, flow, src, target, early, shows))  # type: ignore[arg-type]
+        self.packets.append(Packet(at, len(self.packets), frame, head, flow, src, target, early, shows))
 
     def link(self, at: int, src: Host, mac: bytes, kind: int, body: bytes) -> None:
         """A frame without IP."""
