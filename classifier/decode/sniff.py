@@ -39,8 +39,10 @@ from classifier.jit import i64, inlined, kernel
 _TCP = 6
 _UDP = 17
 _DIGIFORT_MAGIC = 0xD151F027
-_LONGEST_FRAME = 1 << 24
+_SHORTEST_FRAME, _LONGEST_FRAME = 6, 1 << 26  # as in `evidence.digifort`
 _FIRST_LINE = 1024
+_LONGEST_METHOD = 24  # as in `evidence.message`
+_EITHER = 1  # beside the words _HTTP and _RTSP: a request line that may be of both
 _STUN_COOKIE = 0x2112A442
 _LONGEST_RECORD = 16_384 + 2_048  # TLSCiphertext.length, RFC 5246 section 6.2.3
 _TS_PACKET = 188
@@ -71,6 +73,7 @@ _ANNO = _word("ANNO")
 _RECO = _word("RECO")
 _REDI = _word("REDI")
 _UNAUTHORIZED = 0x343031  # "401"
+_VERSION_1 = 0x2F312E  # "/1."
 _INTE = _word("inte")
 _RFAC = _word("rfac")
 _SSH = _word("SSH-")
@@ -137,7 +140,9 @@ def sniff_tcp(buffer: Any, at: int, have: int, size: int) -> int:
         return sniff_text(buffer, at, have)
     word = be32(buffer, at)
     if word == _DIGIFORT_MAGIC:
-        return DIGIFORT if have < 8 or be32(buffer, at + 4) <= _LONGEST_FRAME else NO_HINT
+        if have < 8 or _SHORTEST_FRAME <= be32(buffer, at + 4) <= _LONGEST_FRAME:
+            return DIGIFORT
+        return NO_HINT
     if 20 <= first <= 23:
         if (word >> 8) & 0xFFFF in (0x0300, 0x0301, 0x0302, 0x0303, 0x0304) and have >= 5:
             length = be16(buffer, at + 3)
@@ -170,15 +175,14 @@ def sniff_text(buffer: Any, at: int, have: int) -> int:
     if word == _RTSP:
         return RTSP_REPLY | WANTED if have < 5 or i64(buffer[at + 4]) == 0x2F else NO_HINT
     if word in (_DESC, _SETU, _PLAY, _PAUS, _TEAR, _ANNO, _RECO, _REDI, _GET_, _SET_):
-        return RTSP_REQUEST | WANTED if names_protocol(buffer, at, have, _RTSP) else NO_HINT
-    if word in (_GET, _POST, _HEAD, _PUT, _DELE, _CONN, _PATC):
-        if names_protocol(buffer, at, have, _HTTP):
+        return RTSP_REQUEST | WANTED if line_protocol(buffer, at, have) in (_RTSP, _EITHER) else NO_HINT
+    if word in (_GET, _POST, _HEAD, _PUT, _DELE, _CONN, _PATC, _OPTI):
+        protocol = line_protocol(buffer, at, have)
+        if protocol == _RTSP:
+            return RTSP_REQUEST | WANTED
+        if protocol == _HTTP or (protocol == _EITHER and word != _OPTI):
             return HTTP_REQUEST | WANTED if asks_interface(buffer, at, have) else HTTP_REQUEST
-        return RTSP_REQUEST | WANTED if names_protocol(buffer, at, have, _RTSP) else NO_HINT
-    if word == _OPTI:
-        if names_protocol(buffer, at, have, _HTTP) and not names_protocol(buffer, at, have, _RTSP):
-            return HTTP_REQUEST
-        return RTSP_REQUEST | WANTED if names_protocol(buffer, at, have, _RTSP) else NO_HINT
+        return NO_HINT
     if word in (_SSH, _RFB, _BJNP, _MFNP):
         return FOREIGN
     return NO_HINT
@@ -199,16 +203,31 @@ def asks_interface(buffer: Any, at: int, have: int) -> bool:
 
 
 @kernel
-def names_protocol(buffer: Any, at: int, have: int, protocol: int) -> bool:
-    """Whether the first line ends with ` HTTP/1.x` or ` RTSP/1.0`; a line that is cut or very long may."""
-    end = min(have, _FIRST_LINE)
-    for k in range(end):
+def line_protocol(buffer: Any, at: int, have: int) -> int:
+    """The protocol that the first line ends with (` HTTP/1.x`, ` RTSP/1.x`), 0 for none.
+
+    A line whose end is not there speaks by its target: a URL names the protocol, a path may be of `_EITHER`.
+    """
+    space = 0
+    for k in range(min(have, _FIRST_LINE)):
         byte = i64(buffer[at + k])
         if byte == 13 or byte == 10:
-            return k >= 13 and be32(buffer, at + k - 8) == protocol and i64(buffer[at + k - 4]) == 0x2F
+            if k < 13 or i64(buffer[at + k - 9]) != 0x20 or be24(buffer, at + k - 4) != _VERSION_1:
+                return 0
+            word = be32(buffer, at + k - 8)
+            return word if word in (_HTTP, _RTSP) else 0
         if byte < 32 and byte != 9:
-            return False
-    return True
+            return 0
+        if byte == 32 and space == 0:
+            space = k
+    if space == 0 or space > _LONGEST_METHOD or space + 1 >= have:
+        return 0
+    if i64(buffer[at + space + 1]) == 0x2F:
+        return _EITHER
+    if space + 6 > have or i64(buffer[at + space + 5]) not in (0x3A, 0x53, 0x73):  # ":", or "s:" of https and rtsps
+        return 0
+    scheme = be32(buffer, at + space + 1) & 0xDFDFDFDF
+    return scheme if scheme in (_HTTP, _RTSP) else 0
 
 
 @kernel
@@ -240,7 +259,7 @@ def sniff_media(buffer: Any, at: int, have: int, size: int, row: Any) -> int:
             if i64(buffer[at + total]) & 0xC0 != 0x80:
                 return NO_HINT
             total += 4 * (be16(buffer, at + total + 2) + 1)
-        return RTCP if total == size or (total > have and total <= size) else NO_HINT
+        return RTCP if total == size or (total < size and have < size) else NO_HINT
     kind = second & 0x7F
     if have < 12 or (kind > 34 and kind < 96):
         return NO_HINT

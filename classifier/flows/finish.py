@@ -169,11 +169,8 @@ def _direction(f: _Rows, listening: Mapping[str, Array]) -> tuple[Array, Array]:
     decide(b_group & ~a_group, np.zeros(n, bool), "group")
 
     a_asks, b_asks = _speaks(f["a_hints"], _ASKING), _speaks(f["b_hints"], _ASKING)
-    a_answers, b_answers = _speaks(f["a_hints"], _ANSWERING), _speaks(f["b_hints"], _ANSWERING)
-    # a frame of Digifort's out of an ephemeral port to one that is not may as well be a client's
-    a_high, b_high = _ephemeral(f["a_port"]), _ephemeral(f["b_port"])
-    a_answers |= _speaks(f["a_hints"], (DIGIFORT,)) & (b_high | ~a_high)
-    b_answers |= _speaks(f["b_hints"], (DIGIFORT,)) & (a_high | ~b_high)
+    a_answers = _speaks(f["a_hints"], _ANSWERING) | _serves_frames(f["a_hints"], f["a_port"], f["b_port"])
+    b_answers = _speaks(f["b_hints"], _ANSWERING) | _serves_frames(f["b_hints"], f["b_port"], f["a_port"])
     a_opens, b_opens = a_asks | b_answers, b_asks | a_answers
     decide(tcp & (a_opens != b_opens), b_opens, "content")
 
@@ -200,6 +197,16 @@ def _speaks(said: Array, codes: tuple[int, ...]) -> Array:
     """Rows in which one side sent a payload of one of these hints."""
     spoke: Array = (said & sum(hint_bit(code) for code in codes)) != 0
     return spoke
+
+
+def _serves_frames(said: Array, port: Array, other: Array) -> Array:
+    """Rows in which a side may be the server of the Digifort frames that it sent.
+
+    The server speaks first, but its clients use frames as well: without the handshake, one that speaks from an
+    ephemeral port to one that is not is the client.
+    """
+    serves: Array = _speaks(said, (DIGIFORT,)) & ~(_ephemeral(port) & ~_ephemeral(other))
+    return serves
 
 
 def _ephemeral(port: Array) -> Array:

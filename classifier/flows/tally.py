@@ -142,9 +142,10 @@ class Tally:
             self.log = _extended(self.log, int(self.state[st.LOGGED]) + need)
 
     def _make_probe_room(self, n: int) -> None:
-        need = min(int(self.state[st.PROBES]) + 2 * n, st.MAX_PROBES)
+        most = int(self.state[st.PROBES_CAP])
+        need = min(int(self.state[st.PROBES]) + 2 * n, most)
         if need > len(self.probes):
-            self.probes = _grown(self.probes, min(max(need, 2 * len(self.probes)), st.MAX_PROBES))
+            self.probes = _grown(self.probes, min(max(need, 2 * len(self.probes)), most))
 
     def _compact(self) -> None:
         """Join bins; while more remain than half of `max_bins`, make them ten times as wide (their sums stay exact).
@@ -197,11 +198,12 @@ class Tally:
         """Put the later part's probes behind ours; what does not fit is dropped and counted."""
         rows = later.flows[: later.n_flows]
         start, count = int(self.state[st.PROBES]), int(later.state[st.PROBES]) - 2
-        if start + count > st.MAX_PROBES:
-            lost = rows["probe"] >= st.MAX_PROBES - start
+        room = int(self.state[st.PROBES_CAP]) - start
+        if count > room:
+            lost = rows["probe"] > room
             self.state[st.PROBES_FULL] += int(lost.sum())
             rows["probe"][lost] = 0
-            count = (st.MAX_PROBES - start) // 2 * 2
+            count = room // 2 * 2
         self._make_probe_room(count)
         self.probes[start : start + count] = later.probes[2 : 2 + count]
         rows["probe"][rows["probe"] > 0] += start - 2
