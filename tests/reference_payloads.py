@@ -176,7 +176,6 @@ class Media:
     hits: int = 0
     reports: int = 0
     datagrams: int = 0
-    first: tuple[int, ...] | None = None  # payload type, sequence number, time stamp, SSRC
     _last: tuple[int, ...] | None = field(default=None, repr=False)
 
     def add(self, data: bytes, size: int) -> None:
@@ -188,8 +187,10 @@ class Media:
             return
         kind, seq, stamp, ssrc = struct.unpack_from(">xBHII", data)
         now = (kind & 0x7F, seq, stamp, ssrc)
-        if self._last is None:
-            self.first = now
-        elif (now[0], now[3]) == (self._last[0], self._last[3]) and now[1] == (self._last[1] + 1) % 65536:
+        if (
+            self._last is not None
+            and (now[0], now[3]) == (self._last[0], self._last[3])
+            and now[1] == (self._last[1] + 1) % 65536
+        ):
             self.hits += (stamp - self._last[2]) % (1 << 32) < 1 << 31
         self._last = now

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,20 +78,6 @@ def tallied(rows: np.ndarray, *, compiled: bool = False, step: int = 4096, **opt
     return tally
 
 
-def comparable(tally: Tally) -> tuple[np.ndarray, np.ndarray]:
-    """Rows in order of first packet, without what only the pass itself needs."""
-    flows, bins = tally.finish()
-    order = np.lexsort((flows["first_record"], flows["first_ns"]))
-    place = np.empty(len(order), "i4")
-    place[order] = np.arange(len(order))
-    flows = flows[order].copy()
-    for name in ("previous", "bin_ns", "a_sniffed", "b_sniffed"):
-        flows[name] = 0
-    bins = bins.copy()
-    bins["flow"] = place[bins["flow"]]
-    return flows, join_bins(bins, tally.bin_width_ns)
-
-
 def table_of(packets: list[dict[str, int]], listening: dict[str, np.ndarray] = NOTHING_LISTENS) -> FlowTable:
     return finish_flows(tallied(rows_of(packets)).finish()[0], listening)[0]
 
@@ -148,28 +132,6 @@ def test_any_batch_size_gives_the_same_rows_at_both_speeds(packets: list[dict[st
         other_flows, other_bins = tallied(rows, compiled=compiled, step=step).finish()
         assert np.array_equal(flows, other_flows)
         assert np.array_equal(bins, other_bins)
-
-
-@settings(max_examples=60, deadline=None)
-@given(traffic, st.lists(st.integers(0, 60), max_size=3))
-def test_parts_merged_in_any_grouping_are_one_pass(packets: list[dict[str, int]], cuts: list[int]) -> None:
-    # a SYN-ACK that comes after data of its own side cannot be placed without the order of packets: not real traffic
-    packets = [p for p in packets if not (p["proto"] == 6 and p["tcp_flags"] & SYN and p["src_port"] == 80)]
-    rows = rows_of(packets)
-    whole = comparable(tallied(rows))
-    edges = sorted({0, len(rows), *(min(c, len(rows)) for c in cuts)})
-    parts = [rows[a:b] for a, b in itertools.pairwise(edges)]
-    for leftmost_first in (True, False):
-        tallies = [tallied(part) for part in parts]
-        if not tallies:
-            continue
-        while len(tallies) > 1:
-            at = 0 if leftmost_first else len(tallies) - 2
-            tallies[at].merge(tallies.pop(at + 1))
-        flows, bins = comparable(tallies[0])
-        for name in flows.dtype.names or ():
-            assert np.array_equal(flows[name], whole[0][name]), name
-        assert np.array_equal(bins, whole[1])
 
 
 def test_sums_of_rows_and_bins_are_those_of_the_packets() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import shutil
 import subprocess
 from collections import Counter
@@ -26,12 +25,6 @@ from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
 import classifier
-from classifier.capture import open_capture
-from classifier.columns import PACKET, encapsulation_name
-from classifier.flows.finish import finish_flows
-from classifier.flows.table import FlowTable, address_text
-from classifier.flows.tally import Tally
-from classifier.jit import speed, view
 
 Frame = tuple[int, bytes]  # microseconds, frame
 
@@ -202,47 +195,6 @@ def test_two_files_are_one_pass(
     base = tmp_path_factory.getbasetemp()
     paths = [write_pcap(base / "one.pcap", frames[:cut]), write_pcap(base / "two.pcap", frames[cut:])]
     assert either_way(flows(paths)) == either_way(in_order)
-
-
-def rows_of(frames: Sequence[Frame], path: Path) -> np.ndarray:
-    """PACKET rows of frames."""
-    with open_capture(str(write_pcap(path, frames)), compiled=False) as reader:
-        (batch,) = reader.batches()
-        packets = np.zeros(len(batch.records), PACKET)
-        speed(False).decode_batch(view(batch.buffer, False), batch.records, len(packets), packets)
-    packets["record"] = np.arange(1, len(packets) + 1)
-    return packets
-
-
-def sums(table: FlowTable) -> list[tuple[Any, ...]]:
-    return sorted(
-        (
-            address_text(table.orig_addr[i], int(table.version[i])),
-            int(table.orig_port[i]),
-            encapsulation_name(int(table.encap[i])),
-            *(int(getattr(table, name)[i]) for name in ("packets", "wire", "orig_payload", "orig_ip", "orig_ttl")),
-            bool(table.unresolved[i]),
-        )
-        for i in range(len(table))
-    )
-
-
-@given(order=st.permutations(range(len(nested()))), cuts=st.lists(st.integers(0, len(nested())), max_size=3))
-def test_merged_parts_are_one_pass(order: list[int], cuts: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
-    frames = nested() + pieces(*TUNNELS["6in4"])[:2]
-    order = [*order, len(frames) - 1, len(frames) - 2]
-    rows = rows_of(timed([frames[k] for k in order]), tmp_path_factory.getbasetemp() / "parts.pcap")
-    whole = Tally(compiled=False)
-    whole.update(rows.copy(), len(rows))
-    expected = sums(finish_flows(whole.finish()[0], NOTHING_LISTENS)[0])
-    merged = Tally(compiled=False)
-    edges = [0, *sorted(cuts), len(rows)]
-    for low, high in itertools.pairwise(edges):
-        part = Tally(compiled=False)
-        part.update(rows[low:high].copy(), high - low)
-        merged.merge(part)
-    assert sums(finish_flows(merged.finish()[0], NOTHING_LISTENS)[0]) == expected
-    assert len(expected) == 2
 
 
 def test_duplicated_and_overlapping_fragments_count_once_each(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from test_flows import packet, rows_of, tallied
 from classifier import engine
 from classifier.capture import model
 from classifier.capture.blocks import MAX_OPTIONS
-from classifier.flows.state import JOINED, KIND_SSRP, OVERFLOW, SIDE_LIMITS
+from classifier.flows.state import KIND_SSRP, SIDE_LIMITS
 from classifier.flows.tally import Tally, join_bins
 from classifier.limits import MOST_FLOWS, Limits
 from classifier.render import json as as_json
@@ -98,22 +98,6 @@ def test_evidence_in_packets_beyond_the_flow_cap_keeps_its_hosts(compiled: bool)
     report = classified([tcp(1, 1, ACK), joins(0x0A000105, 0xE1010101), sql_reply(50123)], compiled, flows=1)
     assert [said.host for said in report.facts.read.memberships] == ["10.0.1.5"]
     assert [(said.address, said.port) for said in report.facts.read.learned] == [("10.0.0.3", 50123)]
-
-
-@SPEEDS
-def test_merging_keeps_the_flow_cap(compiled: bool) -> None:
-    parts = [
-        tallied(rows_of([packet(src=base + i, payload=i, ms=i) for i in range(50)]), compiled=compiled, max_flows=10)
-        for base in (1, 100)
-    ]
-    wire = sum(int(part.flows["a_wire"].sum()) for part in parts)
-    parts[0].merge(parts[1])
-    flows, bins = parts[0].finish()
-    assert len(flows) == 11
-    assert int(flows["a_packets"].sum()) == int(bins["packets"].sum()) == 100
-    assert int(flows["a_wire"].sum()) == int(bins["a_wire"].sum()) == wire
-    assert parts[0].state[OVERFLOW] == 90
-    assert parts[0].state[JOINED] == 0
 
 
 @pytest.mark.parametrize("step", [50, 333, 4096])

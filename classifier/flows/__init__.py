@@ -1,12 +1,12 @@
 """From packets to flows.
 
 `kernel` counts PACKET rows into FLOW and BIN rows, `hashing` says where a flow's row is, `fragments` finds the flow of
-later fragments, `tally` owns the arrays (empty, update, merge, finish), `finish` decides originator, responder and TCP
+later fragments, `tally` owns the arrays (update, finish), `finish` decides originator, responder and TCP
 state and gives `table.FlowTable`. Next: `classifier.matching` labels the table.
 """
 
 from __future__ import annotations
 
-from classifier.flows import fragments, hashing, kernel, merge
+from classifier.flows import fragments, hashing, kernel
 
-__all__ = ["fragments", "hashing", "kernel", "merge"]
+__all__ = ["fragments", "hashing", "kernel"]

@@ -1,6 +1,6 @@
 """Where a flow is in the hash table: the hash of its key, and the rows that flows beyond the cap share.
 
-In: PACKET or FLOW rows. Out: hashes, places in `slots`. Next: `flows.kernel`, `flows.merge`.
+In: PACKET or FLOW rows. Out: hashes, places in `slots`. Next: `flows.kernel`.
 """
 
 from __future__ import annotations

@@ -273,7 +273,7 @@ def account(flows: Any, slots: Any, bins: Any, log: Any, state: Any, packets: An
 
 @inlined
 def account_tcp(flows: Any, row: int, side: int, packets: Any, i: int) -> None:
-    """TCP state of one segment: sums, ors and firsts only, so that parts of a capture merge."""
+    """TCP state of one segment: sums, ors and firsts only."""
     f = flows[row]
     p = packets[i]
     flags = i64(p["tcp_flags"])

@@ -49,12 +49,7 @@ def probe_media(flows: Any, where: int, probes: Any, state: Any, packets: Any, i
         return
     p = packets[i]
     kind = i64(p["tcp_flags"]) & 0x7F
-    if row["begun"] == 0:
-        row["first_ssrc"] = p["seq"]
-        row["first_ts"] = p["ack"]
-        row["first_seq"] = p["window"]
-        row["first_pt"] = kind
-    elif continues(
+    if row["begun"] != 0 and continues(
         i64(row["last_ssrc"]),
         i64(row["last_pt"]),
         i64(row["last_seq"]),
@@ -70,78 +65,3 @@ def probe_media(flows: Any, where: int, probes: Any, state: Any, packets: Any, i
     row["last_ts"] = p["ack"]
     row["last_seq"] = p["window"]
     row["last_pt"] = kind
-
-
-@kernel
-def merge_probes(probes: Any, row: int, other: int) -> None:
-    """Add to `row` what a later part of the same direction showed."""
-    f = probes[row]
-    g = probes[other]
-    f["datagrams"] = min(i64(f["datagrams"]) + i64(g["datagrams"]), _FULL)
-    f["reports"] = min(i64(f["reports"]) + i64(g["reports"]), _FULL)
-    if g["begun"] == 0:
-        return
-    hits = i64(f["hits"]) + i64(g["hits"])
-    if f["begun"] == 0:
-        f["first_ssrc"] = g["first_ssrc"]
-        f["first_ts"] = g["first_ts"]
-        f["first_seq"] = g["first_seq"]
-        f["first_pt"] = g["first_pt"]
-    elif continues(
-        i64(f["last_ssrc"]),
-        i64(f["last_pt"]),
-        i64(f["last_seq"]),
-        i64(f["last_ts"]),
-        i64(g["first_ssrc"]),
-        i64(g["first_pt"]),
-        i64(g["first_seq"]),
-        i64(g["first_ts"]),
-    ):
-        hits += 1
-    f["hits"] = min(hits, RTP_ENOUGH)
-    f["begun"] = 1
-    f["last_ssrc"] = g["last_ssrc"]
-    f["last_ts"] = g["last_ts"]
-    f["last_seq"] = g["last_seq"]
-    f["last_pt"] = g["last_pt"]
-
-
-@kernel
-def swap_probes(probes: Any, at: int) -> None:
-    """Exchange the rows of both sides."""
-    last_ssrc = i64(probes[at]["last_ssrc"])
-    probes[at]["last_ssrc"] = probes[at + 1]["last_ssrc"]
-    probes[at + 1]["last_ssrc"] = last_ssrc
-    last_ts = i64(probes[at]["last_ts"])
-    probes[at]["last_ts"] = probes[at + 1]["last_ts"]
-    probes[at + 1]["last_ts"] = last_ts
-    first_ssrc = i64(probes[at]["first_ssrc"])
-    probes[at]["first_ssrc"] = probes[at + 1]["first_ssrc"]
-    probes[at + 1]["first_ssrc"] = first_ssrc
-    first_ts = i64(probes[at]["first_ts"])
-    probes[at]["first_ts"] = probes[at + 1]["first_ts"]
-    probes[at + 1]["first_ts"] = first_ts
-    last_seq = i64(probes[at]["last_seq"])
-    probes[at]["last_seq"] = probes[at + 1]["last_seq"]
-    probes[at + 1]["last_seq"] = last_seq
-    first_seq = i64(probes[at]["first_seq"])
-    probes[at]["first_seq"] = probes[at + 1]["first_seq"]
-    probes[at + 1]["first_seq"] = first_seq
-    hits = i64(probes[at]["hits"])
-    probes[at]["hits"] = probes[at + 1]["hits"]
-    probes[at + 1]["hits"] = hits
-    datagrams = i64(probes[at]["datagrams"])
-    probes[at]["datagrams"] = probes[at + 1]["datagrams"]
-    probes[at + 1]["datagrams"] = datagrams
-    reports = i64(probes[at]["reports"])
-    probes[at]["reports"] = probes[at + 1]["reports"]
-    probes[at + 1]["reports"] = reports
-    last_pt = i64(probes[at]["last_pt"])
-    probes[at]["last_pt"] = probes[at + 1]["last_pt"]
-    probes[at + 1]["last_pt"] = last_pt
-    first_pt = i64(probes[at]["first_pt"])
-    probes[at]["first_pt"] = probes[at + 1]["first_pt"]
-    probes[at + 1]["first_pt"] = first_pt
-    begun = i64(probes[at]["begun"])
-    probes[at]["begun"] = probes[at + 1]["begun"]
-    probes[at + 1]["begun"] = begun

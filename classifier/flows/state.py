@@ -77,12 +77,11 @@ FRAGMENT = np.dtype(
 PROBE = np.dtype(
     [
         ("last_ssrc", "u4"), ("last_ts", "u4"),
-        ("first_ssrc", "u4"), ("first_ts", "u4"),
-        ("last_seq", "u2"), ("first_seq", "u2"),
+        ("last_seq", "u2"),
         ("hits", "u2"),  # packets that may be RTP and continue the one before (RTP_ENOUGH at most)
         ("datagrams", "u2"),  # of MPEG transport stream
         ("reports", "u2"),  # RTCP
-        ("last_pt", "u1"), ("first_pt", "u1"),
+        ("last_pt", "u1"),
         ("begun", "u1"),  # 1: a packet that may be RTP was there
     ],
     align=True,

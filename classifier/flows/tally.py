@@ -1,9 +1,9 @@
 """The tally: everything one pass over packets keeps.
 
-In: batches of PACKET rows in reading order (`update`). Out: `finish()`, the FLOW rows and the time bins. `merge`
-appends the tally of the part that follows, as if one pass had read both; any grouping of parts gives the same
-rows. Memory grows with flows and time bins that exist, never with packets; the flow table has a cap, and the
-bins coarsen (x10) when there are too many (`classifier.limits`). Next: `flows.finish`.
+In: batches of PACKET rows in reading order (`update`). Out: `finish()`, the FLOW rows and the time bins. One tally sees
+all captures of a reading, so neither batches nor files are borders. Memory grows with flows and time bins that exist,
+never with packets; the flow table has a cap, and the bins coarsen (x10) when there are too many (`classifier.limits`).
+Next: `flows.finish`.
 """
 
 from __future__ import annotations
@@ -163,92 +163,6 @@ class Tally:
         self.flows["bin_ns"] -= self.flows["bin_ns"] % width
         self.bins[: len(kept)] = kept
         self.state[st.BINS] = len(kept)
-
-    def merge(self, later: Tally) -> None:
-        """Take in the tally of the part that was read after this one. `later` is used up."""
-        width = max(self.bin_width_ns, later.bin_width_ns)
-        self._widen(width)
-        later._widen(width)
-        later._close_bins()
-        self._close_bins()
-        m = later.n_flows
-        self._make_room(m)
-        self._append_probes(later)
-        moved = np.zeros(max(m, 1), "i8")
-        self.kernels.merge_rows(self.flows, self.slots, self.probes, self.state, later.flows, m, moved)
-        part = later.bins[: later.state[st.BINS]].copy()
-        where = moved[part["flow"]]
-        part["flow"] = where >> 1
-        turned = (where & 1).astype(bool)
-        part["a_wire"][turned], part["b_wire"][turned] = part["b_wire"][turned], part["a_wire"][turned]
-        count = int(self.state[st.BINS])
-        if count + len(part) > len(self.bins):
-            self.bins = _extended(self.bins, count + len(part))
-        self.bins[count : count + len(part)] = part
-        self.state[st.BINS] = count + len(part)
-        if int(self.state[st.BINS]) > self.max_bins:
-            self._compact()
-        for counter in (st.OVERFLOW, st.JOINED, st.HELD_FULL, st.FORGOTTEN, st.PAYLOADS_UNSEEN):
-            self.state[counter] += later.state[counter]
-        for left in (st.CANDIDATES_LEFT, st.ORDINARY_LEFT):
-            self.state[left] = min(self.state[left], later.state[left])
-        self._merge_fragments(later)
-
-    def _append_probes(self, later: Tally) -> None:
-        """Put the later part's probes behind ours; what does not fit is dropped and counted."""
-        rows = later.flows[: later.n_flows]
-        start, count = int(self.state[st.PROBES]), int(later.state[st.PROBES]) - 2
-        room = int(self.state[st.PROBES_CAP]) - start
-        if count > room:
-            lost = rows["probe"] > room
-            self.state[st.PROBES_FULL] += int(lost.sum())
-            rows["probe"][lost] = 0
-            count = room // 2 * 2
-        self._make_probe_room(count)
-        self.probes[start : start + count] = later.probes[2 : 2 + count]
-        rows["probe"][rows["probe"] > 0] += start - 2
-        self.state[st.PROBES] = start + count
-        self.state[st.PROBES_FULL] += later.state[st.PROBES_FULL]
-
-    def _merge_fragments(self, later: Tally) -> None:
-        """Packets that wait on either side find the first fragment that the other side saw; the rest go on waiting."""
-        waiting_here = self._take_waiting()
-        waiting_later = later._take_waiting()
-        known = later.table[(later.table["key"] != 0) & (later.table["known"] == 1)]
-        for first in known[np.argsort(known["ts_ns"], kind="stable")]:
-            key, ts_ns = int(first["key"]), int(first["ts_ns"])
-            entry = self.kernels.find_datagram(self.table, key, ts_ns)
-            if entry < 0:
-                entry = self.kernels.oldest_datagram(self.table, key)
-            self.table[entry] = first  # nobody waits anywhere now
-        again = np.concatenate([waiting_here, waiting_later])
-        for start in range(0, len(again), BATCH):
-            piece = again[start : start + BATCH]
-            self.update(piece, len(piece))
-
-    def _take_waiting(self) -> Array:
-        """Remove the packets that wait for a first fragment, in the order they came."""
-        found: list[Array] = []
-        for entry in np.flatnonzero(self.table["held"] >= 0):
-            at = int(self.table["held"][entry])
-            while at >= 0:
-                found.append(self.held[at : at + 1].copy())
-                at = int(self.links[at])
-        self.table["held"] = -1
-        self.state[st.HELD_FREE] = -1
-        self.state[st.HELD_USED] = 0
-        if not found:
-            return np.zeros(0, PACKET)
-        rows = np.concatenate(found)
-        return rows[np.lexsort((rows["record"], rows["capture"], rows["ts_ns"]))]
-
-    def _widen(self, width: int) -> None:
-        if width != self.bin_width_ns:
-            self._close_bins()
-            kept = join_bins(self.bins[: self.state[st.BINS]], width)
-            self.bins[: len(kept)] = kept
-            self.state[st.BINS] = len(kept)
-            self.state[st.BIN_WIDTH] = width
 
     def _close_bins(self) -> None:
         need = int(self.state[st.BINS]) + self.n_flows
