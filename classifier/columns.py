@@ -203,7 +203,12 @@ class Column:
         return self.name in NULLABLE
 
 
-NULLABLE = frozenset({"vlan", "ttl", "first_record", "skipped_because"})
+NULLABLE = frozenset(
+    {
+        "vlan", "ttl", "first_record", "skipped_because",
+        "first_join_ns", "last_join_ns", "first_leave_ns", "last_leave_ns",
+    }
+)  # fmt: skip
 """Names of columns whose values may be missing, in every table."""
 
 
@@ -290,6 +295,17 @@ MULTICAST = _table(
     ("ttl", "int", "", "lowest TTL seen, null when none was"),
     ("first_ns", "time", "ns", ""),
     ("last_ns", "time", "ns", ""),
+    ("sender_ttls", "list", "", "lowest TTL of each sender, in the order of `senders`; 0 when none was seen"),
+    ("peak_bps", "float", "bit/s", "highest 1-second bin"),
+    ("left", "list", "", "members whose last report was a leave"),
+    ("joins", "int", "reports", "IGMP or MLD reports of membership, repeated ones too; the group's, on any port"),
+    ("leaves", "int", "reports", "IGMP or MLD leaves; the group's, on any port"),
+    ("first_join_ns", "time", "ns", "null without a join"),
+    ("last_join_ns", "time", "ns", "null without a join"),
+    ("first_leave_ns", "time", "ns", "null without a leave"),
+    ("last_leave_ns", "time", "ns", "null without a leave"),
+    ("queriers", "list", "", "who asked for members, by general queries or by some for this group"),
+    ("querier_version", "category", "", "IGMPv1 to 3, MLDv1 or 2: of the queries; empty when none was seen"),
 )
 
 PROTOCOLS = _table(

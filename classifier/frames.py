@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SERIES_LISTED = 20
 CELLS = 50_000_000
+_NOT_A_TIME = np.iinfo("i8").min  # NaT, as numpy keeps it
 VALUES = {"bps": "bit/s", "wire_bytes": "bytes", "packets": "packets"}
 
 
@@ -29,6 +30,8 @@ def frame(section: str, columns: dict[str, Any]) -> pd.DataFrame:
 
 def _series(column: Column, values: Any) -> pd.Series[Any]:
     if column.kind == "time":
+        if column.nullable:
+            values = [_NOT_A_TIME if value is None else value for value in values]
         return pd.Series(pd.DatetimeIndex(np.asarray(values, "i8").view("M8[ns]"), tz="UTC"))
     if column.kind == "int":
         if column.nullable:

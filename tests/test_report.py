@@ -31,6 +31,7 @@ from passes import (
 import classifier
 from classifier.columns import TABLES
 from classifier.errors import CaptureError
+from classifier.evidence.collect import Membership
 from classifier.render import json as render_json
 from classifier.schema import SCHEMA_FILE, as_text, report_schema
 from classifier.tables import hosts as hosts_module
@@ -194,6 +195,38 @@ def test_two_senders_of_one_group_stand_in_one_row() -> None:
     assert row["senders"] == [OTHER, SERVER]  # most packets first
     assert row["component"] == "digifort.multicast_media"
     assert row["members"] == []
+    assert (row["joins"], row["leaves"], row["first_join_ns"]) == (0, 1, None)
+    assert row["last_leave_ns"] == row["first_leave_ns"] == left[0].ts_ns
+
+
+def test_a_group_tells_each_senders_ttl_its_peak_and_who_asks_for_members() -> None:
+    def said(group: str, host: str, kind: str, version: int, at: int) -> Membership:
+        return Membership(group, host, kind, version, START + at, 0, 1)
+
+    flows = [
+        Flow(SERVER, "225.5.10.1", "x", [(0, 500, True), (1, 100, True)], proto="udp", resp_port=1025, ttl=4),
+        Flow(CAMERA, "225.5.10.1", "x", [(1, 300, True)], proto="udp", resp_port=1025, ttl=64),
+    ]
+    spoken = [
+        said("", "10.0.0.9", "query", 3, 0),
+        said("225.5.10.1", "10.0.0.8", "query", 2, 0),
+        said("239.0.0.1", "10.0.0.7", "query", 1, 0),
+        said("", "fe80::1", "query", 2, 0),
+        said("225.5.10.1", CLIENT, "join", 3, 1),
+        said("225.5.10.1", OTHER, "join", 3, 2),
+        said("225.5.10.1", CLIENT, "leave", 3, 5),
+        said("225.5.10.1", OTHER, "join", 3, 9),
+    ]
+    report = a_report(flows, memberships=spoken)
+    (row,) = report.rows("multicast")
+    assert (row["senders"], row["sender_ttls"], row["ttl"]) == ([SERVER, CAMERA], [4, 64], 4)
+    assert row["peak_bps"] == 500 * 8
+    assert (row["members"], row["left"]) == ([CLIENT, OTHER], [CLIENT])
+    assert (row["joins"], row["first_join_ns"], row["last_join_ns"]) == (3, START + 1, START + 9)
+    assert (row["leaves"], row["first_leave_ns"], row["last_leave_ns"]) == (1, START + 5, START + 5)
+    assert (row["queriers"], row["querier_version"]) == (["10.0.0.8", "10.0.0.9"], "IGMPv2, IGMPv3")
+    frame = report.multicast
+    assert str(frame["first_leave_ns"].dtype) == "datetime64[ns, UTC]"
 
 
 def test_unclassified_is_listed_by_endpoint_with_a_hint() -> None:

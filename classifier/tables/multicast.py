@@ -1,17 +1,22 @@
-"""Multicast groups: who sends, who joined, how much.
+"""Multicast groups: who sends, who joined and left, who asks, how much.
 
 In: `Facts` (flows to groups, IGMP and MLD memberships). Out: columns. Next: `classifier.report`.
+
+Members, joins, leaves and queriers are a group's, not a port's: they repeat in each of its rows.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from classifier.columns import MULTICAST
 from classifier.decode.protocols import protocol_name
 from classifier.flows.table import address_words
 from classifier.tables.facts import Array, Columns, Facts, bps, highest, lowest, sums
+from classifier.tables.rates import Rates
 
 GROUPS_LISTED = 10_000
 NAMES_LISTED = 256
@@ -37,9 +42,10 @@ def multicast(facts: Facts) -> Columns:
     ttl = flows.orig_ttl[chosen].astype("i8")
     lowest_ttl = lowest(at, np.where(ttl > 0, ttl, 256), len(keys))
     owner = _most(at, labels.component[chosen].astype("i8"), flows.packets[chosen])
-    members = _members(facts)
+    said, queriers = _said(facts)
     order = np.lexsort((keys, -wire))[:GROUPS_LISTED]
-    senders = _senders(facts, chosen, at, order)
+    senders, ttls = _senders(facts, chosen, at, order)
+    rates = _rates(facts, chosen, at)
 
     rows: list[dict[str, Any]] = []
     with_traffic = set(addresses.texts(np.unique(keys >> 24)).tolist()) if len(keys) else set()
@@ -53,19 +59,19 @@ def multicast(facts: Facts) -> Columns:
                 "protocol": protocol_name(number >> 16 & 255),
                 "component": labels.components[owner[k]],
                 "senders": senders[k],
-                "members": members.get(name, []),
                 "packets": int(packets[k]),
                 "wire_bytes": int(wire[k]),
                 "mean_bps": bps(int(wire[k]), facts.seconds),
                 "ttl": int(lowest_ttl[k]) if lowest_ttl[k] < 256 else None,
                 "first_ns": int(first[k]),
                 "last_ns": int(last[k]),
+                "sender_ttls": ttls[k],
+                "peak_bps": round(rates.peak_and_p95(k)[0], 3),
+                **said.get(name, _NOTHING).row(),
+                **_asked(queriers, name),
             }
         )
-    silent = sorted((name for name in members if name not in with_traffic), key=address_words)
-    times: dict[str, list[int]] = {}
-    for m in facts.read.memberships:
-        times.setdefault(m.group, []).append(m.ts_ns)
+    silent = sorted((name for name in said if said[name].members and name not in with_traffic), key=address_words)
     for name in silent[: GROUPS_LISTED - len(rows)]:
         rows.append(
             {
@@ -74,21 +80,28 @@ def multicast(facts: Facts) -> Columns:
                 "protocol": "",
                 "component": "",
                 "senders": [],
-                "members": members[name],
                 "packets": 0,
                 "wire_bytes": 0,
                 "mean_bps": 0.0,
                 "ttl": None,
-                "first_ns": min(times[name]),
-                "last_ns": max(times[name]),
+                "first_ns": said[name].first_ns,
+                "last_ns": said[name].last_ns,
+                "sender_ttls": [],
+                "peak_bps": 0.0,
+                **said[name].row(),
+                **_asked(queriers, name),
             }
         )
     facts.limit("multicast", len(rows), len(keys) + len(silent))
-    names = (
-        "group", "port", "protocol", "component", "senders", "members", "packets", "wire_bytes", "mean_bps", "ttl",
-        "first_ns", "last_ns",
-    )  # fmt: skip
-    return {name: [row[name] for row in rows] for name in names}
+    return {column.name: [row[column.name] for row in rows] for column in MULTICAST}
+
+
+def _rates(facts: Facts, chosen: Array, at: Array) -> Rates:
+    """Rates over time by group key; `at`: the key of each chosen flow."""
+    owner = np.full(len(facts.owner), -1, "i8")
+    owner[facts.read.flows.row[chosen]] = at
+    totals = facts.totals
+    return Rates(facts.read.bins, facts.read.bin_width_ns, owner, totals["first_ns"], totals["last_ns"])
 
 
 def _most(key: Array, choice: Array, weight: Array) -> dict[int, int]:
@@ -104,8 +117,9 @@ def _most(key: Array, choice: Array, weight: Array) -> dict[int, int]:
     return out
 
 
-def _senders(facts: Facts, chosen: Array, at: Array, order: Array) -> dict[int, list[str]]:
-    """Per group key in `order` the addresses that sent to it, most packets first, at most `NAMES_LISTED`."""
+def _senders(facts: Facts, chosen: Array, at: Array, order: Array) -> tuple[dict[int, list[str]], dict[int, list[int]]]:
+    """Per group key in `order` the addresses that sent to it, most packets first, at most `NAMES_LISTED`, and the
+    lowest TTL of each (0: none seen)."""
     flows, addresses = facts.read.flows, facts.addresses
     n = len(addresses)
     listed = np.zeros(int(at.max()) + 1 if len(at) else 0, bool)
@@ -114,7 +128,10 @@ def _senders(facts: Facts, chosen: Array, at: Array, order: Array) -> dict[int, 
     key = at[keep] * n + addresses.orig[chosen[keep]]
     pairs, number = np.unique(key, return_inverse=True)
     packets = sums(number, flows.orig_packets[chosen[keep]], len(pairs))
+    ttl = flows.orig_ttl[chosen[keep]].astype("i8")
+    ttls = lowest(number, np.where(ttl > 0, ttl, 256), len(pairs)) & 0xFF
     out: dict[int, list[str]] = {int(k): [] for k in order}
+    out_ttls: dict[int, list[int]] = {int(k): [] for k in order}
     most = 0
     if len(pairs):
         row = pairs // n
@@ -123,18 +140,81 @@ def _senders(facts: Facts, chosen: Array, at: Array, order: Array) -> dict[int, 
         place = np.arange(len(row)) - np.searchsorted(row, row)
         most = int(place.max()) + 1
         ranked = ranked[place < NAMES_LISTED]
-        for k, name in zip((pairs[ranked] // n).tolist(), addresses.texts(pairs[ranked] % n).tolist(), strict=True):
+        names = addresses.texts(pairs[ranked] % n).tolist()
+        for k, name, least in zip((pairs[ranked] // n).tolist(), names, ttls[ranked].tolist(), strict=True):
             out[k].append(name)
+            out_ttls[k].append(least)
     facts.limit("multicast.senders", NAMES_LISTED, most)
-    return out
+    return out, out_ttls
 
 
-def _members(facts: Facts) -> dict[str, list[str]]:
-    """Per group the hosts that joined it, in numerical order; link-local IPv6 node groups are left out."""
-    joined: dict[str, set[str]] = {}
+@dataclass
+class _Said:
+    """What IGMP and MLD messages say of one group, over the whole capture."""
+
+    last: dict[str, tuple[int, str]] = field(default_factory=dict)  # per host: time and kind of its last report
+    members: set[str] = field(default_factory=set)
+    joins: list[int] = field(default_factory=list)  # times
+    leaves: list[int] = field(default_factory=list)
+
+    @property
+    def first_ns(self) -> int:
+        return min(self.joins + self.leaves)
+
+    @property
+    def last_ns(self) -> int:
+        return max(self.joins + self.leaves)
+
+    def row(self) -> dict[str, Any]:
+        left = [host for host in self.members if self.last[host][1] == "leave"]
+        return {
+            "members": sorted(self.members, key=address_words)[:NAMES_LISTED],
+            "left": sorted(left, key=address_words)[:NAMES_LISTED],
+            "joins": len(self.joins),
+            "leaves": len(self.leaves),
+            "first_join_ns": min(self.joins, default=None),
+            "last_join_ns": max(self.joins, default=None),
+            "first_leave_ns": min(self.leaves, default=None),
+            "last_leave_ns": max(self.leaves, default=None),
+        }
+
+
+_NOTHING = _Said()
+
+
+def _said(facts: Facts) -> tuple[dict[str, _Said], dict[str, dict[str, set[int]]]]:
+    """What was said about each group, and per asked group ("4" and "6": all groups) the queriers with their versions.
+
+    Link-local IPv6 node groups are left out.
+    """
+    said: dict[str, _Said] = {}
+    queriers: dict[str, dict[str, set[int]]] = {}
     for m in facts.read.memberships:
-        if m.kind == "join" and not m.group.startswith("ff02::1:ff"):
-            joined.setdefault(m.group, set()).add(m.host)
-    most = max((len(names) for names in joined.values()), default=0)
+        if m.kind == "query":
+            asked = m.group or ("6" if ":" in m.host else "4")
+            queriers.setdefault(asked, {}).setdefault(m.host, set()).add(m.version)
+        elif not m.group.startswith("ff02::1:ff"):
+            group = said.setdefault(m.group, _Said())
+            if m.kind == "join":
+                group.members.add(m.host)
+            (group.joins if m.kind == "join" else group.leaves).append(m.ts_ns)
+            if m.ts_ns >= group.last.get(m.host, (m.ts_ns, ""))[0]:
+                group.last[m.host] = (m.ts_ns, m.kind)
+    most = max((len(group.members) for group in said.values()), default=0)
     facts.limit("multicast.members", NAMES_LISTED, most)
-    return {group: sorted(names, key=address_words)[:NAMES_LISTED] for group, names in joined.items()}
+    return said, queriers
+
+
+def _asked(queriers: dict[str, dict[str, set[int]]], group: str) -> dict[str, Any]:
+    """Who asked for a group's members, by a general query or one for it, and in which protocol versions."""
+    family = "6" if ":" in group else "4"
+    hosts: dict[str, set[int]] = {}
+    for asked in (family, group):
+        for host, versions in queriers.get(asked, {}).items():
+            hosts.setdefault(host, set()).update(versions)
+    protocol = "MLDv" if family == "6" else "IGMPv"
+    versions = sorted(set().union(*hosts.values()))
+    return {
+        "queriers": sorted(hosts, key=address_words)[:NAMES_LISTED],
+        "querier_version": ", ".join(f"{protocol}{version}" for version in versions),
+    }
