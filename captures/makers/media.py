@@ -10,9 +10,6 @@ import struct
 from . import payloads
 from .site import MS, US, Host, Label, S, Site
 
-SPS = bytes.fromhex("6742c016d900b03db011000003000100000300140f162e48")  # baseline, 704x480
-PPS = bytes.fromhex("68cb83cb20")
-KEY_SLICE = bytes.fromhex("6588840df2628000b6fc9c")  # how a key picture's slice begins
 SLICE = bytes.fromhex("419a381be0db903d09bcf4")  # how another picture's slice begins
 NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 
@@ -78,22 +75,10 @@ class RtpStream:
     def h264_picture(self, at: int, size: int, *, key: bool) -> int:
         """One picture of about `size` bytes: parameter sets before a key one, fragmentation units above `largest`."""
         stamp = self.stamp(at)
-        if key:
-            for unit in (SPS, PPS):
-                self.packet(at, stamp, unit, mark=False)
-                at += 20 * US
-        start = KEY_SLICE if key else SLICE
-        unit = start + self.site.rng.randbytes(max(0, size - len(start)))
-        if len(unit) <= self.largest:
-            self.packet(at, stamp, unit, mark=True)
-            return at
-        indicator, kind, rest = unit[0] & 0xE0 | 28, unit[0] & 31, unit[1:]
-        pieces = [rest[cut : cut + self.largest] for cut in range(0, len(rest), self.largest)]
-        for number, piece in enumerate(pieces):
-            last = number == len(pieces) - 1
-            bits = (128 if number == 0 else 0) | (64 if last else 0)
-            self.packet(at, stamp, bytes((indicator, bits | kind)) + piece, mark=last)
-            at += 110 * US
+        units = payloads.h264_picture(self.site.rng, size, key=key, largest=self.largest)
+        for place, unit in enumerate(units):
+            self.packet(at, stamp, unit, mark=place == len(units) - 1)
+            at += 20 * US if key and place < 2 else 110 * US
         return at
 
     def jpeg_picture(self, at: int, size: int, *, width: int = 352, height: int = 240) -> int:

@@ -318,6 +318,28 @@ def rtp(payload_type: int, sequence: int, stamp: int, ssrc: int, data: bytes, *,
     return struct.pack("!BBHII", 0x80, (128 if mark else 0) | payload_type, sequence, stamp, ssrc) + data
 
 
+def h264_picture(rng: random.Random, size: int, *, key: bool, largest: int) -> list[bytes]:
+    """RTP payloads of one picture of about `size` bytes (RFC 6184): SPS and PPS before a key picture's slice, the slice
+    whole or in FU-A of `largest` bytes."""
+    start = bytes.fromhex("6588840df2628000b6fc9c" if key else "419a381be0db903d09bcf4")  # how the slices begin
+    unit = start + rng.randbytes(max(0, size - len(start)))
+    sets = ("6742c016d900b03db011000003000100000300140f162e48", "68cb83cb20")  # baseline, 704x480
+    out = [bytes.fromhex(text) for text in sets] if key else []
+    if len(unit) <= largest:
+        return [*out, unit]
+    rest = unit[1:]
+    pieces = [rest[at : at + largest] for at in range(0, len(rest), largest)]
+    for place, piece in enumerate(pieces):
+        bits = (0x80 if place == 0 else 0) | (0x40 if place == len(pieces) - 1 else 0)
+        out.append(bytes((unit[0] & 0xE0 | 28, bits | unit[0] & 31)) + piece)
+    return out
+
+
+def ts_cell(rng: random.Random, pid: int, counter: int) -> bytes:
+    """An MPEG transport stream packet with payload only (ISO 13818-1, 2.4.3.2)."""
+    return struct.pack("!BHB", 0x47, pid, 0x10 | counter) + rng.randbytes(184)
+
+
 def rtcp_source(ssrc: int, cname: str) -> bytes:
     """SDES with the sender's name, the second part of a compound RTCP packet."""
     item = b"\x01" + bytes([len(cname)]) + cname.encode()
