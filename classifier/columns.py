@@ -206,7 +206,8 @@ class Column:
 NULLABLE = frozenset(
     {
         "payload_type", "clock_rate", "frames_per_second", "key_frames", "key_frame_seconds", "jitter_ms",
-        "max_jitter_ms", "frame_jitter_ms", "max_frame_jitter_ms", "reported_lost", "reported_loss", "reported_jitter_ms", "cc_errors",
+        "max_jitter_ms", "frame_jitter_ms", "max_frame_jitter_ms", "reported_lost",
+        "reported_loss", "reported_jitter_ms", "cc_errors",
         "vlan", "ttl", "first_record", "skipped_because",
         "first_join_ns", "last_join_ns", "first_leave_ns", "last_leave_ns",
     }
