@@ -54,7 +54,7 @@ class Fate:
 
 @dataclass
 class Truth:
-    """What a capture shows of one stream. What is lost before the first or behind the last captured one shows nowhere."""
+    """What a capture shows of one stream; what is lost before its first or after its last packet shows nowhere."""
 
     src: str
     sport: int

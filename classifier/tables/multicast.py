@@ -213,8 +213,8 @@ def _asked(queriers: dict[str, dict[str, set[int]]], group: str) -> dict[str, An
         for host, versions in queriers.get(asked, {}).items():
             hosts.setdefault(host, set()).update(versions)
     protocol = "MLDv" if family == "6" else "IGMPv"
-    versions = sorted(set().union(*hosts.values()))
+    spoken = sorted(set().union(*hosts.values()))
     return {
         "queriers": sorted(hosts, key=address_words)[:NAMES_LISTED],
-        "querier_version": ", ".join(f"{protocol}{version}" for version in versions),
+        "querier_version": ", ".join(f"{protocol}{version}" for version in spoken),
     }

@@ -1,0 +1,99 @@
+"""Whose loss it is: gaps that many streams have at the same instant are the capture's, a gap in one is its path's.
+
+In: per stream and time bin how many packets are missing; from where and how long each stream was sent. Out: `Losses`:
+per stream the packets lost together with others and those lost alone. Next: the tables "streams" and "quality".
+
+A machine that captures too slowly, or a mirror port with too little room, loses packets of whatever passes at that
+moment; a camera, its cable or its switch loses its own. So gaps count as the capture's where, in two neighbouring bins
+(one moment may lie on their border, and a stream shows a gap only with its next packet), at least
+
+* `STREAMS` streams have one, from at least `SENDERS` senders (the streams of one camera share its cable),
+* these are at least `SHARE` of the streams that are on at that time,
+* and `CHANCE` times as many as there would be if each stream's gaps fell where they like: streams that lose packets
+  all the time, each for itself, meet by accident.
+
+It can also be a link that all of these streams share, so the words for people are "most likely". Data that a TCP
+receiver acknowledged and the capture does not have are a proof, where there is TCP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+STREAMS = 3
+SENDERS = 2
+SHARE = 0.5
+CHANCE = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Packets lost, per stream: `with_others` and `alone`, (streams,) i8. `moments`: instants of the former."""
+
+    with_others: Array
+    alone: Array
+    moments: int
+
+
+def losses(
+    stream: Array, bin_ns: Array, lost: Array, width_ns: int, sender: Array, first_ns: Array, last_ns: Array
+) -> Losses:
+    """Tell apart the gaps of streams.
+
+    `stream`, `bin_ns`, `lost`: (bins,) integers, in any order; bins without a loss may be left out. `sender` (numbers
+    of any kind), `first_ns`, `last_ns`: (streams,) i8.
+    """
+    gaps = np.flatnonzero(lost > 0)
+    stream, lost = stream[gaps].astype("i8"), lost[gaps].astype("i8")
+    number = bin_ns[gaps].astype("i8") // width_ns
+    with_others, alone = np.zeros(len(sender), "i8"), np.zeros(len(sender), "i8")
+    common = _common(stream, number, sender, first_ns // width_ns, last_ns // width_ns)
+    together = np.isin(number, common) | np.isin(number - 1, common)
+    np.add.at(with_others, stream[together], lost[together])
+    np.add.at(alone, stream[~together], lost[~together])
+    held = np.unique(number[together])
+    return Losses(with_others, alone, int(len(held) and 1 + (np.diff(held) > 1).sum()))
+
+
+def _common(stream: Array, number: Array, sender: Array, first: Array, last: Array) -> Array:
+    """Numbers b of the bins for which b and b + 1 together hold gaps of enough streams."""
+    if len(np.unique(stream)) < STREAMS:
+        return np.zeros(0, "i8")
+    window, of = _pairs(np.concatenate([number, number - 1]), np.concatenate([stream, stream]))
+    starts = np.flatnonzero(np.concatenate(([True], window[1:] != window[:-1])))
+    windows, streams = window[starts], np.diff(np.append(starts, len(window)))
+    from_window, _ = _pairs(window, sender[of])
+    senders = np.searchsorted(from_window, windows, "right") - np.searchsorted(from_window, windows, "left")
+    # a stream is on from the window before its first bin, which holds that bin as well
+    first, last = np.minimum(first, last) - 1, np.maximum(first, last)
+    often = np.bincount(of, minlength=len(sender)) / (last - first + 1)
+    active = _held(first, last, np.ones(len(sender)), windows)
+    by_chance = _held(first, last, often, windows)
+    enough = (streams >= STREAMS) & (senders >= SENDERS)
+    enough &= (streams >= SHARE * active) & (streams >= CHANCE * by_chance)
+    return np.asarray(windows[enough])
+
+
+def _pairs(first: Array, second: Array) -> tuple[Array, Array]:
+    """The distinct pairs, in order."""
+    order = np.lexsort((second, first))
+    first, second = first[order], second[order]
+    new = np.concatenate(([True], (first[1:] != first[:-1]) | (second[1:] != second[:-1])))
+    return first[new], second[new]
+
+
+def _held(first: Array, last: Array, weight: Array, at: Array) -> Array:
+    """Per entry of `at` the sum of the weights of the streams with `first <= at <= last`."""
+
+    def before(edges: Array, side: Any) -> Array:
+        order = np.argsort(edges, kind="stable")
+        total = np.concatenate(([0.0], np.cumsum(weight[order])))
+        return np.asarray(total[np.searchsorted(edges[order], at, side)])
+
+    return np.asarray(before(first, "right") - before(last, "left"))
