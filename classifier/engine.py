@@ -25,7 +25,7 @@ from classifier.evidence.sessions import Medium
 from classifier.flows.finish import finish_flows
 from classifier.flows.state import FORGOTTEN, HELD_FULL, JOINED, OVERFLOW, PAYLOADS_UNSEEN
 from classifier.flows.table import FlowTable, LinkTable
-from classifier.flows.tally import SECOND_NS, Tally
+from classifier.flows.tally import BIN_WIDTH_NS, Tally
 from classifier.interrupt import Interruption
 from classifier.jit import speed, view
 from classifier.limits import DEFAULTS, Limits
@@ -275,6 +275,15 @@ def _packets(
             progress(told, captures.size, count)
 
 
+def _wide_bins(width_ns: int) -> str:
+    """What wider time bins than usual mean."""
+    seconds = width_ns // 10**9
+    wide = f"time bins are {seconds:,} second{'' if seconds == 1 else 's'} wide, there were too many of 100 ms"
+    if seconds == 1:
+        return f"{wide}: bursts are not known"
+    return f"{wide}: peaks and percentiles are over these, bursts are not known"
+
+
 def _caps_reached(tally: Tally, collector: Collector, limits: Limits) -> list[Problem]:
     """One problem per limit that was reached, with how much it left out."""
 
@@ -289,9 +298,8 @@ def _caps_reached(tally: Tally, collector: Collector, limits: Limits) -> list[Pr
     if state[JOINED]:
         text = "counted with an earlier one of the same addresses and ports: the flow table is full"
         reached.append(("flow_cap", f"{how_many(JOINED, 'connection')} {text}"))
-    if tally.bin_width_ns > SECOND_NS:
-        text = "peaks and percentiles are over these: there were too many to keep one per second"
-        reached.append(("bin_cap", f"time bins are {tally.bin_width_ns // SECOND_NS:,} seconds wide, and {text}"))
+    if tally.bin_width_ns > BIN_WIDTH_NS:
+        reached.append(("bin_cap", _wide_bins(tally.bin_width_ns)))
     if state[HELD_FULL]:
         text = "came before the first one of their datagram, more than can wait for it"
         reached.append(("fragment_cap", f"{how_many(HELD_FULL, 'fragment')} {text}"))

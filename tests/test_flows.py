@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from classifier.columns import LINK_PROTO, NO_VLAN, PACKET
 from classifier.flows.finish import finish_flows
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable
-from classifier.flows.tally import SECOND_NS, Tally, join_bins
+from classifier.flows.tally import BIN_WIDTH_NS, SECOND_NS, Tally, join_bins
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 START = 1_700_000_000 * SECOND_NS
@@ -141,7 +141,7 @@ def test_sums_of_rows_and_bins_are_those_of_the_packets() -> None:
     assert (flows["a_wire"] + flows["b_wire"]).sum() == rows["wire"].sum()
     assert (bins["a_wire"] + bins["b_wire"]).sum() == rows["wire"].sum()
     assert bins["packets"].sum() == 500
-    assert (bins["bin_ns"] % SECOND_NS == 0).all()
+    assert (bins["bin_ns"] % BIN_WIDTH_NS == 0).all()
 
 
 def test_a_new_isn_on_a_known_five_tuple_is_a_new_flow_and_a_repeated_syn_is_not() -> None:

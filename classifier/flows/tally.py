@@ -21,6 +21,8 @@ from classifier.limits import Limits
 Array = npt.NDArray[Any]
 
 SECOND_NS = 1_000_000_000
+BIN_WIDTH_NS = 100_000_000
+"""A time bin, as long as there are not too many."""
 WIDEST_NS = np.iinfo("i8").max
 """One bin for all times."""
 
@@ -42,7 +44,7 @@ class Tally:
         self,
         *,
         compiled: bool,
-        bin_width_ns: int = SECOND_NS,
+        bin_width_ns: int = BIN_WIDTH_NS,
         max_flows: int = Limits.flows,
         max_bins: int = Limits.bins,
         max_payloads: int = Limits.payloads,
@@ -137,7 +139,7 @@ class Tally:
                 self._compact()
                 bins = int(self.state[st.BINS]) + need
             if bins > len(self.bins):
-                self.bins = _extended(self.bins, max(bins, min(2 * len(self.bins), self.max_bins)))
+                self._more_bins(max(bins, min(len(self.bins) * 3 // 2, self.max_bins)))
         if self.state[st.LOG_ON] and int(self.state[st.LOGGED]) + need > len(self.log):
             self.log = _extended(self.log, int(self.state[st.LOGGED]) + need)
 
@@ -155,19 +157,34 @@ class Tally:
         """
         width = self.bin_width_ns
         enough = max(self.max_bins // 2, self.n_flows)
-        kept = join_bins(self.bins[: self.state[st.BINS]], width)
-        while len(kept) > enough and width < WIDEST_NS:
-            width = 10 * width if width <= WIDEST_NS // 10 else WIDEST_NS
-            kept = join_bins(kept, width)
+        kept, new = self._join_runs(int(self.state[st.BINS]), width)
+        while kept > enough:
+            if new <= enough:  # not all are bins of their own
+                rows = join_bins(self.bins[:kept], width)
+                kept = new = len(rows)
+                self.bins[:kept] = rows
+            elif width < WIDEST_NS:
+                width = 10 * width if width <= WIDEST_NS // 10 else WIDEST_NS
+                kept, new = self._join_runs(kept, width)
+            else:
+                break
         self.state[st.BIN_WIDTH] = width
         self.flows["bin_ns"] -= self.flows["bin_ns"] % width
-        self.bins[: len(kept)] = kept
-        self.state[st.BINS] = len(kept)
+        self.state[st.BINS] = kept
+
+    def _join_runs(self, count: int, width: int) -> tuple[int, int]:
+        last, newest = np.zeros(self.n_flows, "i8"), np.zeros(self.n_flows, "i8")
+        kept, new = self.kernels.join_runs(self.bins, count, width, last, newest)
+        return int(kept), int(new)
+
+    def _more_bins(self, size: int) -> None:
+        """Room for `size` bins. In place where the system can (Linux moves pages, not bytes): it is much memory."""
+        self.bins.resize(size, refcheck=False)
 
     def _close_bins(self) -> None:
         need = int(self.state[st.BINS]) + self.n_flows
         if need > len(self.bins):
-            self.bins = _extended(self.bins, need)
+            self._more_bins(need)
         rows = self.flows[: self.n_flows]
         which = np.flatnonzero(rows["bin_packets"])
         start = int(self.state[st.BINS])

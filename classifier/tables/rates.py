@@ -1,16 +1,17 @@
 """Rates over time: what the time bins of a pass say about components, flows and hosts.
 
-In: BIN rows and which component owns each tally row. Out: `Rates`: peak, 95th percentile, trends, the timeline.
-Next: the report's tables and `Report.timeseries`.
+In: BIN rows and which component owns each tally row. Out: `Rates`: peaks and when they were, 95th percentile, trends.
+Next: the report's tables, `tables.timeline` and `Report.timeseries`.
 
 Bins are sparse and anchored to the epoch. Peak and p95 are over 1-second bins from the second of the first packet to
-the second of the last, empty seconds counting as 0; when the pass had to use wider bins, over those.
+the second of the last, empty seconds counting as 0; when the pass had to use wider bins, over those. Bursts are over
+100-ms bins, or the pass's own.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,16 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 SECOND_NS = 1_000_000_000
-_DENSE = 1 << 22  # cells of a table indexed directly; above it, bins are sorted instead
+BURST_NS = 100_000_000
+"""Width of the bins that bursts are taken over: what the buffer of a switch port may bridge."""
+_DENSE = 1 << 22  # cells of a table indexed directly; above it (and above the number of bins), bins are sorted instead
+
+
+class Peak(NamedTuple):
+    """The highest bin of a kind, the earliest of equal ones: its rate and its start."""
+
+    bps: float
+    start_ns: int
 
 
 class Rates:
@@ -49,18 +59,35 @@ class Rates:
         """Width of the bins that peak and p95 are taken over: one second, or the pass's own when that is wider."""
         return max(self.width_ns, SECOND_NS)
 
+    @property
+    def burst_width_ns(self) -> int:
+        """Width of the bins that bursts are taken over: 100 ms, or the pass's own when that is wider."""
+        return max(self.width_ns, BURST_NS)
+
+    def peak(self, component: int, width_ns: int) -> Peak:
+        """The highest bin of `width_ns` (a multiple of the pass's) of a component."""
+        where = self.of(component)
+        return highest_bin(self.start_ns[where], self.wire[where], width_ns)
+
     def peak_and_p95(self, component: int) -> tuple[float, float]:
         """`(peak_bps, p95_bps)` of a component."""
         where = self.of(component)
+        return self.peak_and_p95_of(self.start_ns[where], self.wire[where])
+
+    def peak_and_p95_of(self, start_ns: Array, wire: Array) -> tuple[float, float]:
+        """`(peak_bps, p95_bps)` of bins in order of time."""
         width = self.rate_width_ns
-        second = self.start_ns[where] // width
-        if not len(second):
+        if not len(start_ns):
             return 0.0, 0.0
-        at = np.flatnonzero(np.concatenate(([True], second[1:] != second[:-1])))
-        values = np.sort(np.add.reduceat(self.wire[where], at))
+        values = np.sort(_at_width(start_ns, wire, width)[1])
         count = self.last_ns // width - self.first_ns // width + 1
         to_bps = 8 * SECOND_NS / width
         return float(values[-1]) * to_bps, percentile(values, max(count, len(values)), 0.95) * to_bps
+
+    def all_together(self, width_ns: int) -> tuple[Array, Array, Array]:
+        """`(start_ns, wire, packets)` of everything owned, per bin of `width_ns` that holds packets, in time order."""
+        nobody = np.zeros(len(self.component), "i8")
+        return grouped(nobody, self.start_ns, width_ns, self.wire, self.packets)[1:]
 
     def trend(self, component: int, points: int) -> list[float]:
         """Mean bits per second in `points` equal slices between the first and the last packet of the capture.
@@ -69,7 +96,8 @@ class Rates:
         """
         where = self.of(component)
         start = np.clip(self.start_ns[where], self.first_ns, self.last_ns)
-        end = np.clip(self.start_ns[where] + self.width_ns, self.first_ns, self.last_ns)
+        room = np.iinfo("i8").max - self.width_ns  # the last bin of all time ends beyond 64 bits
+        end = np.clip(np.minimum(self.start_ns[where], room) + self.width_ns, self.first_ns, self.last_ns)
         span = (self.last_ns - self.first_ns) or SECOND_NS
         if not len(start):
             return [0.0] * points
@@ -80,6 +108,42 @@ class Rates:
         at = np.interp(edges, x, y)
         at[0], at[-1] = 0.0, total[-1]
         return [float(v) for v in np.diff(at) * 8 * SECOND_NS * points / span]
+
+
+def highest_bin(start_ns: Array, wire: Array, width_ns: int) -> Peak:
+    """The highest bin of `width_ns` among bins in order of time (of a width that divides it)."""
+    if not len(start_ns):
+        return Peak(0.0, 0)
+    number, sums = _at_width(start_ns, wire, width_ns)
+    at = int(sums.argmax())
+    return Peak(float(sums[at]) * (8 * SECOND_NS / width_ns), int(number[at]) * width_ns)
+
+
+def flow_peaks(bins: Array, width_ns: int, flow_of_row: Array, flows: int) -> tuple[Array, Array]:
+    """`(peak_bps, peak_ns)` of each flow: its highest 1-second bin (or the pass's own, when wider) and its start.
+
+    `flow_of_row`: flow per tally row, -1 for none.
+    """
+    width = max(width_ns, SECOND_NS)
+    flow, start, wire, _ = grouped(
+        flow_of_row[bins["flow"]], bins["bin_ns"], width, bins["a_wire"] + bins["b_wire"], bins["packets"].astype("i8")
+    )
+    peak, when = np.zeros(flows, "i8"), np.zeros(flows, "i8")
+    if len(flow):
+        at = np.flatnonzero(np.concatenate(([True], flow[1:] != flow[:-1])))
+        highest = np.maximum.reduceat(wire, at)
+        counts = np.diff(np.append(at, len(flow)))
+        tops = np.flatnonzero(wire == np.repeat(highest, counts))[::-1]  # the earliest is written last
+        peak[flow[at]] = highest
+        when[flow[tops]] = start[tops]
+    return np.round(peak * (8 * SECOND_NS / width), 3), when
+
+
+def _at_width(start_ns: Array, wire: Array, width_ns: int) -> tuple[Array, Array]:
+    """`(number, wire)` of the bins of `width_ns` that these bins, one or more and in order of time, are parts of."""
+    number = start_ns // width_ns
+    at = np.flatnonzero(np.concatenate(([True], number[1:] != number[:-1])))
+    return number[at], np.add.reduceat(wire, at)
 
 
 def percentile(values: Array, count: int, q: float) -> float:
@@ -115,14 +179,17 @@ def grouped(
     lowest = int(number.min())
     span = int(number.max()) - lowest + 1
     keys = int(key.max()) + 1
-    if keys * span <= _DENSE:
+    if keys * span <= max(_DENSE, len(key) if _DENSE else 0):
         cell = key * span + (number - lowest)
         sums, counts = np.zeros(keys * span, "i8"), np.zeros(keys * span, "i8")
         np.add.at(sums, cell, wire)
         np.add.at(counts, cell, packets)
-        held = np.flatnonzero(np.bincount(cell, minlength=keys * span))
+        held = np.flatnonzero(counts)
         return held // span, (held % span + lowest) * width_ns, sums[held], counts[held]
-    order = np.lexsort((number, key))
+    if keys * span < 1 << 62:
+        order = np.argsort(key * span + (number - lowest), kind="stable")  # of one number: twice as fast
+    else:
+        order = np.lexsort((number, key))
     key, number = key[order], number[order]
     at = np.flatnonzero(np.concatenate(([True], (key[1:] != key[:-1]) | (number[1:] != number[:-1]))))
     return key[at], number[at] * width_ns, np.add.reduceat(wire[order], at), np.add.reduceat(packets[order], at)
