@@ -160,7 +160,10 @@ def full_site(**changes: Any) -> FakeReport:
         "multicast": [
             {"group": "225.5.10.1", "port": 1025 + n, "protocol": "udp", "component": "digifort.multicast_media",
              "senders": ["10.20.0.5"], "members": ["10.20.2.7"], "packets": 9000, "wire_bytes": 12_000_000,
-             "mean_bps": 160_000.0, "ttl": 1, "first_ns": START, "last_ns": START + 600 * S}
+             "mean_bps": 160_000.0, "ttl": 1, "first_ns": START, "last_ns": START + 600 * S, "sender_ttls": [1],
+             "peak_bps": 250_000.0, "left": [], "joins": 5, "leaves": 0, "first_join_ns": START + 3 * S,
+             "last_join_ns": START + 503 * S, "first_leave_ns": None, "last_leave_ns": None,
+             "queriers": ["10.20.0.1"], "querier_version": "IGMPv3"}
             for n in range(4)
         ],
         "findings": [],

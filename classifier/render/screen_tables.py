@@ -2,7 +2,8 @@
 
 In: a Report and section names. Out: text, one line per row, as wide as it needs to be (a pager with `-S` scrolls).
 Columns are chosen and joined for reading (`orig` is address and port in one); JSON and CSV hold every column.
-Values are escaped, rows are not wrapped, so that `grep` works on them.
+Values are escaped, rows are not wrapped, so that `grep` works on them. What is read more than searched has a view of
+its own, for 80 columns (`VIEWS`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from classifier.render import screen_captures, units
+from classifier.render import screen_captures, screen_multicast, units
 from classifier.render.escape import printable
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def _section(report: Report, section: str, colour: bool) -> str:
         if section == "findings":
             for row in rows:
                 lines += _finding(row)
+        elif section in VIEWS:
+            lines += VIEWS[section](rows)
         else:
             lines += _columns(rows, LAYOUTS.get(section) or _generic(section), colour)
     if section == "quality":
@@ -191,19 +194,6 @@ LAYOUTS: dict[str, Layout] = {
         ("last (UTC)", "left", _time("last_ns")),
         ("roles", "left", _list("roles", 0)),
     ),
-    "multicast": (
-        ("group", "left", _endpoint("group", "port")),
-        ("protocol", "left", _text("protocol")),
-        ("component", "left", _text("component")),
-        ("senders", "left", _list("senders")),
-        ("members", "left", _list("members")),
-        ("packets", "right", _count("packets")),
-        ("bytes", "right", _size("wire_bytes")),
-        ("mean", "right", _rate("mean_bps")),
-        ("ttl", "right", _text("ttl")),
-        ("first (UTC)", "left", _time("first_ns")),
-        ("lasted", "right", _duration),
-    ),
     "protocols": (
         ("protocol", "left", _text("protocol")),
         ("packets", "right", _count("packets")),
@@ -245,6 +235,11 @@ LAYOUTS: dict[str, Layout] = {
         ("packets", "right", _count("packets")),
         ("bytes", "right", _size("wire_bytes")),
     ),
+}
+
+
+VIEWS: dict[str, Callable[[Sequence[Row]], list[str]]] = {
+    "multicast": screen_multicast.lines,
 }
 
 
