@@ -108,7 +108,7 @@ FLOW = np.dtype(
         ("a_synacks", "u2"), ("b_synacks", "u2"),
         ("fragments", "u4"),
         ("stopped", "u4"),  # packets whose decoding ended early
-        ("probe", "i4"),  # where the flow's PROBE rows are (side A's, then side B's); 0 = none
+        ("probe", "i4"),  # where the flow's PROBE rows are (TCP: TCP_SIDE), A's, then B's; 0 = none
         # line 2: sums of one side
         ("a_packets", "i8"), ("a_wire", "i8"), ("a_ip", "i8"), ("a_payload", "i8"),
         ("b_packets", "i8"), ("b_wire", "i8"), ("b_ip", "i8"), ("b_payload", "i8"),

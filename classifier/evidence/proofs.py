@@ -64,6 +64,7 @@ class Proofs:
 
 
 NO_PROOFS = Proofs({})
+_UDP = 17
 
 
 def judge(flows: FlowTable, rows: Array, probes: Array, found: Sequence[Proof]) -> Proofs:
@@ -80,7 +81,7 @@ def judge(flows: FlowTable, rows: Array, probes: Array, found: Sequence[Proof]) 
 
 def _media(flows: FlowTable, rows: Array, probes: Array) -> None:
     probe = rows["probe"][flows.row]
-    here = np.flatnonzero(probe)
+    here = np.flatnonzero((probe != 0) & (flows.proto == _UDP))
     for side, packets in ((0, "a_packets"), (1, "b_packets")):
         seen = probes[probe[here] + side]
         hits = seen["hits"].astype("i8")

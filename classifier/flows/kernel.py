@@ -49,6 +49,7 @@ from classifier.flows.state import (
     LOGGED,
     OVERFLOW,
 )
+from classifier.flows.tcp import track_segment
 from classifier.jit import MASK32, i64, inlined, kernel
 
 _TCP = 6
@@ -380,6 +381,7 @@ def tally_batch(
     candidates: Any,
     limiter: Any,
     probes: Any,
+    tcp: Any,
     table: Any,
     held: Any,
     links: Any,
@@ -404,6 +406,8 @@ def tally_batch(
         else:
             where = account(flows, slots, bins, log, state, packets, i, h)
         if p["proto"] < LINK_PROTO:
+            if p["proto"] == _TCP and p["frag_offset"] == 0:
+                track_segment(flows, where >> 1, where & 1, tcp, state, packets, i)
             hint = i64(p["hint"])
             if hint != 0:
                 note_hint(flows, where, hint, probes, state, packets, i)

@@ -23,7 +23,10 @@ ORDINARY_LEFT = 15  # how many more payloads of ordinary protocols may be handed
 PROBES = 16  # probe rows in use (the first two are nobody's)
 PROBES_CAP = 17  # most there may be
 PROBES_FULL = 18  # packets that found no room for a probe
-STATE_SIZE = 24
+TCP_ROWS = 24  # rows of TCP_SIDE in use (the first two are nobody's)
+TCP_CAP = 25  # most there may be
+TCP_FULL = 26  # segments of connections that found no room
+STATE_SIZE = 32
 
 ORDINARY_TOTAL = 10_000
 """Payloads of HTTP, TLS, SSDP and WS-Discovery handed over in all: they only name what is not ours."""
@@ -87,6 +90,44 @@ PROBE = np.dtype(
     align=True,
 )  # fmt: skip
 """What one direction of a flow shows of media."""
+
+TCP_HOLES = 4
+TCP_RECENT = 4
+TCP_SIDE = np.dtype(
+    [
+        ("last_ns", "i8"),  # its latest segment
+        ("next_ns", "i8"),  # when `next` moved
+        ("new_ns", "i8"),  # when it last sent data that had not been seen; 0 = never
+        ("stall_ns", "i8"), ("stall_at_ns", "i8"),  # longest time between two of those, and its start
+        ("zero_ns", "i8"), ("zero_window_ns", "i8"),  # its window is zero since then; was, in all
+        ("retransmitted_bytes", "i8"),
+        ("unseen_bytes", "i8"),  # acknowledged by the peer, never captured
+        ("gap_bytes", "i8"),  # passed over, neither captured nor acknowledged
+        ("silence_ns", "i8"), ("silence_at_ns", "i8"),  # of both sides together, in side A's row
+        ("opened_ns", "i8"),  # the ACK that ends the handshake, in side A's row; 0 = not seen
+        ("next", "u4"),  # next expected number
+        ("top", "u4"),  # the same, also by what the peer acknowledged
+        ("ack", "u4"),  # of its latest segment
+        ("acked", "u4"),  # highest number that the peer acknowledged
+        ("holes", "u4", (2 * TCP_HOLES,)),  # start and end, in order
+        ("recent", "u4", (2 * TCP_RECENT,)),  # hash and microsecond of recent segments
+        ("segments", "u4"),  # with data
+        ("retransmitted", "u4"),
+        ("out_of_order", "u4"),
+        ("duplicate_acks", "u4"),
+        ("zero_windows", "u4"),
+        ("keep_alives", "u4"),
+        ("gaps", "u4"),  # segments behind which one is missing
+        ("duplicates", "u4"),  # copies that a mirror made
+        ("unseen_acks", "u4"),  # ACKs of what had not been seen
+        ("framing", "i4"),  # FRAMING row of interleaved media; 0 = none
+        ("window", "u2"),
+        ("known", "u1"), ("n_holes", "u1"), ("dup_run", "u1"), ("newest", "u1"),
+    ],
+    align=True,
+)  # fmt: skip
+"""What one direction of a TCP connection shows of its transport (`flows.tcp`)."""
+MAX_TCP_ROWS = 2_097_152
 
 RTP_ENOUGH = 16
 """After so many packets that continue their predecessor a direction is RTP and not looked at any more."""

@@ -60,6 +60,7 @@ class Tally:
         self.candidates: Array = np.zeros(max(room, 1), st.CANDIDATE)
         self.limiter: Array = np.zeros(65_536, "u1")
         self.probes: Array = np.zeros(256, st.PROBE)
+        self.tcp: Array = np.zeros(64, st.TCP_SIDE)
         self.table: Array = np.zeros(st.FRAGMENT_SETS * st.FRAGMENT_WAYS, st.FRAGMENT)
         self.table["held"] = -1
         self.held: Array = np.zeros(256, PACKET)
@@ -72,6 +73,8 @@ class Tally:
         self.state[st.ORDINARY_LEFT] = min(st.ORDINARY_TOTAL, max_payloads)
         self.state[st.PROBES] = 2
         self.state[st.PROBES_CAP] = st.MAX_PROBES
+        self.state[st.TCP_ROWS] = 2
+        self.state[st.TCP_CAP] = st.MAX_TCP_ROWS
         self.state[st.LOG_ON] = int(keep_log)
         self.state[st.HELD_FREE] = -1
 
@@ -100,6 +103,7 @@ class Tally:
             self.candidates,
             self.limiter,
             self.probes,
+            self.tcp,
             self.table,
             self.held,
             self.links,
@@ -123,6 +127,7 @@ class Tally:
             self.links = _grown(self.links, size)
         need = n + min(waiting + n, len(self.held))
         self._make_probe_room(n)
+        self._make_tcp_room(n)
         rows = self.n_flows + need
         if rows > len(self.flows):
             most = int(self.state[st.FLOWS_CAP]) + SHARED_ROWS
@@ -148,6 +153,12 @@ class Tally:
         need = min(int(self.state[st.PROBES]) + 2 * n, most)
         if need > len(self.probes):
             self.probes = _grown(self.probes, min(max(need, 2 * len(self.probes)), most))
+
+    def _make_tcp_room(self, n: int) -> None:
+        most = int(self.state[st.TCP_CAP])
+        need = min(int(self.state[st.TCP_ROWS]) + 2 * n, most)
+        if need > len(self.tcp):
+            self.tcp = _grown(self.tcp, min(max(need, 2 * len(self.tcp)), most))
 
     def _compact(self) -> None:
         """Join bins; while more remain than half of `max_bins`, make them ten times as wide (their sums stay exact).
@@ -211,6 +222,7 @@ class Tally:
             self.kernels.flush_held(
                 self.flows, self.slots, self.bins, self.log, self.table, self.held, self.links, self.state, waiting
             )
+        self.kernels.finish_tcp(self.tcp, int(self.state[st.TCP_ROWS]))
         self._close_bins()
         if int(self.state[st.BINS]) > self.max_bins // 2:
             self._compact()
