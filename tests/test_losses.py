@@ -65,6 +65,14 @@ def test_streams_that_are_off_do_not_count() -> None:
     assert losses(stream, number * WIDTH, lost, WIDTH, sender, first, last).moments == 1
 
 
+def test_what_came_late_is_no_gap() -> None:
+    late = [(n, 5, 2) for n in range(3)] + [(n, 6, -2) for n in range(3)]
+    result = told(late, 3)
+    assert (result.moments, result.alone.sum()) == (0, 0)
+    result = told([(0, 5, 2), (0, 6, 3), (0, 9, -4), (1, 9, 4), (2, 9, -1)], 3)
+    assert result.alone.tolist() == [1, 4, 0]
+
+
 def test_independent_heavy_loss_stays_with_each_stream() -> None:
     rng = random.Random(4)
     gaps = [(n, at, 1) for n in range(6) for at in range(600) if rng.random() < 0.4]

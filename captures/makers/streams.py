@@ -84,7 +84,7 @@ class Truth:
     def jitter_ms(self, *, per_picture: bool) -> tuple[float, float, float]:
         """(last, mean, highest) interarrival jitter, RFC 3550 6.4.1, in ms; of each picture's first packet when asked.
 
-        Times are exact: clock ticks are fractions of a nanosecond's multiple, never rounded.
+        Exact, not in whole ticks: where packets come at multiples of 100 us (90 kHz) or 125 us (8 kHz) nobody rounds.
         """
         jitter, every, seen = 0.0, [], set()
         previous: tuple[int, int] | None = None
@@ -114,7 +114,7 @@ def pictures(
     number: int = 1_000,
     stamp: int = 90_000,
     start: int = 0,
-    spacing: int = 120 * US,
+    spacing: int = 100 * US,
 ) -> list[Sent]:
     """H.264 at `rate` pictures a second, 90 kHz: key pictures with parameter sets, FU-A above `largest` bytes."""
     rng = random.Random(seed)

@@ -46,12 +46,11 @@ def losses(
 ) -> Losses:
     """Tell apart the gaps of streams.
 
-    `stream`, `bin_ns`, `lost`: (bins,) integers, in any order; bins without a loss may be left out. `sender` (numbers
-    of any kind), `first_ns`, `last_ns`: (streams,) i8.
+    `stream`, `bin_ns`, `lost`: (bins,) integers, in any order; bins without a loss may be left out. A negative `lost`
+    tells of packets that came late after all: they are taken from the last gaps before. `sender` (numbers of any
+    kind), `first_ns`, `last_ns`: (streams,) i8.
     """
-    gaps = np.flatnonzero(lost > 0)
-    stream, lost = stream[gaps].astype("i8"), lost[gaps].astype("i8")
-    number = bin_ns[gaps].astype("i8") // width_ns
+    stream, number, lost = _gaps(stream, bin_ns, lost, width_ns)
     with_others, alone = np.zeros(len(sender), "i8"), np.zeros(len(sender), "i8")
     common = _common(stream, number, sender, first_ns // width_ns, last_ns // width_ns)
     together = np.isin(number, common) | np.isin(number - 1, common)
@@ -59,6 +58,30 @@ def losses(
     np.add.at(alone, stream[~together], lost[~together])
     held = np.unique(number[together])
     return Losses(with_others, alone, int(len(held) and 1 + (np.diff(held) > 1).sum()))
+
+
+def _gaps(stream: Array, bin_ns: Array, lost: Array, width_ns: int) -> tuple[Array, Array, Array]:
+    """(stream, number of the bin, packets lost) where packets are missing in the end."""
+    held = np.flatnonzero(lost)
+    held = held[np.lexsort((bin_ns[held], stream[held]))]
+    stream, number, lost = stream[held].astype("i8"), bin_ns[held].astype("i8") // width_ns, lost[held].astype("i8")
+    if (lost < 0).any():
+        left = lost.tolist()
+        open_gaps: list[int] = []
+        for place, (whose, count) in enumerate(zip(stream.tolist(), left, strict=True)):
+            if count > 0:
+                open_gaps.append(place)
+                continue
+            left[place] = 0
+            while count < 0 and open_gaps and stream[open_gaps[-1]] == whose:
+                filled = min(left[open_gaps[-1]], -count)
+                left[open_gaps[-1]] -= filled
+                count += filled
+                if not left[open_gaps[-1]]:
+                    open_gaps.pop()
+        lost = np.array(left, "i8")
+    there = np.flatnonzero(lost)
+    return stream[there], number[there], lost[there]
 
 
 def _common(stream: Array, number: Array, sender: Array, first: Array, last: Array) -> Array:
