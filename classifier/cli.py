@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from classifier import quantities
 from classifier.errors import CaptureError, SignatureError
 from classifier.limits import MOST_FLOWS, Limits
 
@@ -109,6 +110,24 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     ctx.exit()
 
 
+def _a_span(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    return _checked(quantities.bin_ns, value)
+
+
+def _a_rate(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    return _checked(quantities.rate_bps, value)
+
+
+def _checked(read: Callable[[str], int], value: str | None) -> str | None:
+    """An option's text, when it can be read as what it should be."""
+    if value is not None:
+        try:
+            read(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return value
+
+
 @click.command(
     PROGRAM,
     cls=VerbCommand,
@@ -136,6 +155,22 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     metavar="NAME",
     help=f"Show this part in full; may be repeated. One of: {', '.join(SECTIONS)}.",
 )
+@click.option(
+    "--bin",
+    "bin_width",
+    metavar="SPAN",
+    callback=_a_span,
+    help="Width of the time bins of --section timeline: 100ms, 1s, 1min, ... (default: one that stays readable, 1s or "
+    "more).",
+)
+@click.option(
+    "--link",
+    metavar="RATE",
+    callback=_a_rate,
+    help="Speed of the link that was captured: 100M, 1G, 10G. The timeline and JSON then say how full it was, and in "
+    "how many seconds above 60 %.",
+)
+@click.option("--ascii", "plain", is_flag=True, help="Only ASCII characters in the text, also in curves.")
 @click.option(
     "--signatures",
     "signature_files",
@@ -168,6 +203,9 @@ def classify(
     form: str | None,
     output: str | None,
     sections: tuple[str, ...],
+    bin_width: str | None,
+    link: str | None,
+    plain: bool,
     signature_files: tuple[str, ...],
     fail_on: str | None,
     max_flows: int,
@@ -194,7 +232,9 @@ def classify(
         return EXIT_UNREADABLE
     if not quiet and (form != "table" or output is not None or sections):
         _remark_damage(report)
-    _write(report, form, output, sections)
+    if bin_width is not None or link is not None:
+        report = report.with_timeline(bin=bin_width, link=link)
+    _write(report, form, output, sections, plain)
     if _interrupted(report):
         return EXIT_INTERRUPTED
     if unreadable:
@@ -286,7 +326,7 @@ def _remark_damage(report: Report) -> None:
             complain(f"{info.path}: and {info.problem_count - 3:,} more problems")
 
 
-def _write(report: Report, form: str, output: str | None, sections: tuple[str, ...]) -> None:
+def _write(report: Report, form: str, output: str | None, sections: tuple[str, ...], plain: bool) -> None:
     if form == "json":
         from classifier.render import json
 
@@ -299,9 +339,10 @@ def _write(report: Report, form: str, output: str | None, sections: tuple[str, .
         from classifier.render import text
 
         if output is None:
-            _print_text(report, sections)
+            _print_text(report, sections, plain)
             return
-        data = text.render(report, sections).encode("utf-8", "backslashreplace")
+        encoding = "ascii" if plain else "utf-8"
+        data = text.render(report, sections, encoding=encoding).encode(encoding, "backslashreplace")
     if output is None:
         with _onto_stdout():
             sys.stdout.buffer.write(data)
@@ -315,14 +356,14 @@ def _write(report: Report, form: str, output: str | None, sections: tuple[str, .
             raise click.UsageError(f"--output {output!r}: {error.strerror or error}") from None
 
 
-def _print_text(report: Report, sections: tuple[str, ...]) -> None:
+def _print_text(report: Report, sections: tuple[str, ...], plain: bool) -> None:
     import shutil
 
     from classifier.progress import is_terminal
     from classifier.render import text
 
     out = sys.stdout
-    encoding = out.encoding or "ascii"
+    encoding = "ascii" if plain else out.encoding or "ascii"
     terminal = is_terminal(out)
     width = shutil.get_terminal_size((text.WIDTH, 40)).columns if terminal else text.WIDTH
     shown = text.render(report, sections, width=width, colour=terminal and _colours(), encoding=encoding)

@@ -246,6 +246,8 @@ FLOWS = _table(
     ("resp_ip_bytes", "int", "bytes", "IP total lengths, sent by the responder"),
     ("capture", "int", "", "index of the capture that holds the first packet"),
     ("first_record", "int", "", "number of the first packet's record in its capture, from 1"),
+    ("peak_bps", "float", "bit/s", "highest 1-second bin, both directions"),
+    ("peak_ns", "time", "ns", "start of that second"),
 )
 
 COMPONENTS = _table(
@@ -267,6 +269,8 @@ COMPONENTS = _table(
     ("first_ns", "time", "ns", ""),
     ("last_ns", "time", "ns", ""),
     ("grades", "map", "", "per grade: flows, packets, wire_bytes"),
+    ("peak_100ms_bps", "float", "bit/s", "highest 100-ms bin (of captures with too many bins: the pass's own)"),
+    ("peak_ns", "time", "ns", "start of the highest 1-second bin, the earliest of equal ones"),
 )
 
 HOSTS = _table(

@@ -62,9 +62,7 @@ def timeseries(report: Report, freq: str, by: str, value: str, top: int) -> pd.D
         order = [facts.labels.components.index(name) for name in report.columns("components")["id"]]
         labels: Any = report.columns("components")["id"]
     elif by in ("flow", "host"):
-        flow_of_row = np.full(len(facts.owner), -1, "i8")
-        flow_of_row[read.flows.row] = np.arange(len(read.flows))
-        flow = flow_of_row[bins["flow"]]
+        flow = facts.flow_of_row[bins["flow"]]
         start, wire, packets = bins["bin_ns"], bins["a_wire"] + bins["b_wire"], bins["packets"].astype("i8")
         if by == "flow":
             key = flow
@@ -80,8 +78,10 @@ def timeseries(report: Report, freq: str, by: str, value: str, top: int) -> pd.D
             key = np.where(ends.group[key], -1, key)
         order = _heaviest(key, wire, top)
         labels = order if by == "flow" else ends.texts(np.asarray(order, "i8")).tolist()
+    elif by == "stream":
+        raise ValueError("by='stream' is not there yet: streams have no time bins")
     else:
-        raise ValueError(f"by must be component, flow or host, not {by!r}")
+        raise ValueError(f"by must be component, flow, host or stream, not {by!r}")
 
     totals = facts.totals
     index, lowest = _index(totals["first_ns"], totals["last_ns"], width, max(1, len(order)))

@@ -24,6 +24,14 @@ def span_ns(text: str) -> int:
     return span
 
 
+def bin_ns(text: str) -> int:
+    """`span_ns` of a time bin: a multiple of 100 ms."""
+    span = span_ns(text)
+    if span % (100 * MS):
+        raise ValueError(f"{text!r} is no multiple of 100ms")
+    return span
+
+
 def rate_bps(text: str) -> int:
     """A rate such as `100M`, `1G`, `2.5G` in bits per second; raises ValueError for anything else."""
     match = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?([kmgt]?)(?:bit/s|bps)?", text.strip(), re.IGNORECASE)

@@ -60,6 +60,9 @@ class Report:
         from classifier.tables.facts import Facts
 
         self.facts: Facts = Facts(pass_, signatures, labels)
+        self._of(findings)
+
+    def _of(self, findings: Sequence[Mapping[str, Any]]) -> None:
         self._findings = [dict(row) for row in findings]
         self._columns: dict[str, Columns] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {}
@@ -149,12 +152,45 @@ class Report:
             "unreadable": [{"path": str(error.path), "message": error.message} for error in self.facts.read.unreadable],
             "problems": [_problem(problem) for problem in self.facts.problems],
             "totals": dict(self.totals),
+            "time": self.time,
             "limits": self.limits(),
         }
         for section in (*ALWAYS, *ON_REQUEST):
             if section in ALWAYS or section in asked:
                 document[section] = self.rows(section)
         return document
+
+    def with_timeline(self, bin: str | None = None, link: str | None = None) -> Report:
+        """The same report with another width of the timeline's bins, and with a link's speed.
+
+        `bin`: a multiple of 100 ms such as "100ms", "1s", "10min"; None chooses one so that the timeline stays
+        readable. What is finer than the time bins of the reading (`totals` of a very long capture) is rounded up to
+        them. `link`: "100M", "1G", "10G": adds how full it would have been (`time`, and the timeline as text).
+        Raises ValueError for what is neither. Nothing is read again.
+        """
+        import dataclasses
+
+        from classifier.quantities import bin_ns, rate_bps
+        from classifier.tables.facts import View
+
+        view = View(None if bin is None else bin_ns(bin), None if link is None else rate_bps(link))
+        other = Report.__new__(type(self))
+        other.facts = dataclasses.replace(self.facts, view=view, limits={})
+        other._of(self._findings)
+        return other
+
+    @property
+    def time(self) -> dict[str, Any]:
+        """Widths of the time bins, `bin_width_ns` and `timeline_bin_ns`, and `link`: how full it was, or None."""
+        from classifier.tables.timeline import document
+
+        return document(self.facts)
+
+    def over_time(self) -> Any:
+        """What the screen shows of the capture over time (`tables.timeline.Summary`)."""
+        from classifier.tables.timeline import Summary
+
+        return Summary(self.facts)
 
     def trend(self, component_id: str, points: int) -> list[float]:
         """Mean bits per second of a component in `points` equal slices of the capture's duration."""
@@ -234,12 +270,12 @@ class Report:
         return self.frame("quality")
 
     def timeseries(self, freq: str = "1s", by: str = "component", *, value: str = "bps", top: int = 20) -> pd.DataFrame:
-        """Rates over time: rows are UTC times without gaps, one column per component, flow or host.
+        """Rates over time: rows are UTC times without gaps, one column per component, flow, host or stream.
 
         `by`: "component" (all of them; columns add up to the capture), "flow" (columns are flow ids) or "host" (bytes
         sent and received; every flow counts at both ends). Flows and hosts: the `top` ones by bytes. `value`: "bps"
         (mean bits per second, the default), "wire_bytes" or "packets". Raises ValueError when `freq` is no multiple of
-        the time bins (1 s, wider for very long captures) or gives too many rows.
+        the time bins (100 ms, wider for very long captures) or gives too many rows.
         """
         from classifier import frames
 

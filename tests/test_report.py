@@ -269,7 +269,8 @@ def test_flow_rows() -> None:
     assert first["evidence"] == ["port:tcp/8600", "role:listener"]
     assert rows[3]["candidates"] == ["digifort.web"]
     assert (rows[4]["encapsulation"], rows[4]["orig_address"]) == ("vxlan", "fd00::1")
-    assert {type(v) for v in first.values()} <= {int, str, list}
+    assert (first["peak_bps"], first["peak_ns"]) == (1074 * 8, START // S * S)
+    assert {type(v) for v in first.values()} <= {int, float, str, list}
 
 
 def test_quality_measures() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from classifier.render import screen_captures, screen_multicast, units
+from classifier.render import screen_captures, screen_multicast, screen_timeline, units
 from classifier.render.escape import printable
 
 if TYPE_CHECKING:
@@ -28,12 +28,14 @@ CELL_LIMIT = 80
 BOLD, DIM, RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
-def render(report: Report, sections: Sequence[str], *, colour: bool = False) -> str:
-    """The sections in the order asked, each under its name and number of rows."""
-    return "\n".join(_section(report, section, colour) for section in sections)
+def render(
+    report: Report, sections: Sequence[str], *, width: int = 100, colour: bool = False, unicode: bool = True
+) -> str:
+    """The sections in the order asked, each under its name and number of rows. `width`: of curves."""
+    return "\n".join(_section(report, section, width, colour, unicode) for section in sections)
 
 
-def _section(report: Report, section: str, colour: bool) -> str:
+def _section(report: Report, section: str, width: int, colour: bool, unicode: bool) -> str:
     rows = report.rows(section)
     title = f"{section.upper()}: {units.counted(len(rows), 'row') if rows else 'none'}"
     lines = [f"{BOLD}{title}{RESET}" if colour else title]
@@ -41,6 +43,8 @@ def _section(report: Report, section: str, colour: bool) -> str:
         if section == "findings":
             for row in rows:
                 lines += _finding(row)
+        elif section == "timeline":
+            lines += screen_timeline.lines(report, width=width, unicode=unicode)
         elif section in VIEWS:
             lines += VIEWS[section](rows)
         else:
@@ -160,6 +164,7 @@ LAYOUTS: dict[str, Layout] = {
         ("mean", "right", _rate("mean_bps")),
         ("p95", "right", _rate("p95_bps")),
         ("peak (1 s)", "right", _rate("peak_bps")),
+        ("peak (100 ms)", "right", _rate("peak_100ms_bps")),
         ("first (UTC)", "left", _time("first_ns")),
         ("lasted", "right", _duration),
         ("grades", "left", _grades),
@@ -228,12 +233,6 @@ LAYOUTS: dict[str, Layout] = {
         ("value", "right", _value),
         ("unit", "left", _text("unit")),
         ("meaning", "left", _text("meaning", 0)),
-    ),
-    "timeline": (
-        ("time (UTC)", "left", _time("time_ns")),
-        ("component", "left", _text("component")),
-        ("packets", "right", _count("packets")),
-        ("bytes", "right", _size("wire_bytes")),
     ),
 }
 

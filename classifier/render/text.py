@@ -33,7 +33,7 @@ def render(
     if sections:
         from classifier.render import screen_tables
 
-        text = screen_tables.render(report, sections, colour=colour)
+        text = screen_tables.render(report, sections, width=width, colour=colour, unicode=unicode)
     else:
         from classifier.render import screen_overview
 
@@ -47,7 +47,7 @@ _ASCII = {ord("…"): "~", ord("·"): "-", ord("–"): "-", ord("µ"): "u", ord(
 def can_encode(encoding: str) -> bool:
     """Whether the block characters of a sparkline exist in `encoding`."""
     try:
-        "▁▂▃▄▅▆▇█…·".encode(encoding)
+        "▁▂▃▄▅▆▇█│…·".encode(encoding)
     except (UnicodeEncodeError, LookupError):
         return False
     return True

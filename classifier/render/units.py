@@ -74,6 +74,14 @@ def span(duration_ns: int) -> str:
     raise AssertionError(seconds)
 
 
+def exact_span(span_ns: int) -> str:
+    """A round span of time exactly: `100 ms`, `90 s`, `5 min`."""
+    for unit, name in ((86_400 * 10**9, "d"), (3600 * 10**9, "h"), (60 * 10**9, "min"), (10**9, "s"), (10**6, "ms")):
+        if span_ns % unit == 0:
+            return f"{span_ns // unit:,} {name}"
+    return f"{span_ns:,} ns"
+
+
 def moment(time_ns: int, *, digits: int = 0) -> str:
     """A time in UTC: `2024-05-03 08:12:44`, with `digits` (0-9) of the second's fraction."""
     seconds, fraction = divmod(time_ns, 1_000_000_000)

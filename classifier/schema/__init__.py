@@ -78,6 +78,19 @@ def report_schema() -> dict[str, Any]:
             "duration_ns": _COUNT,
         }
     )
+    share = {"type": "number", "minimum": 0}
+    link = _object(
+        {
+            "bps": {"description": "speed, bit/s", **_COUNT},
+            "width_ns": {"description": "of the bins that follow: a second, unless the pass's are wider", **_COUNT},
+            "mean": {"description": "share of the link that frames took, with 24 bytes more for each", **share},
+            "highest": {"description": "share, in the busiest bin", **share},
+            "highest_ns": _INTEGER,
+            "bins": {"description": "from the first packet to the last", **_COUNT},
+            "bins_above": {"description": "above 60 %", **_COUNT},
+            "first_above_ns": _TIME_OR_NONE,
+        }
+    )
     properties: dict[str, Any] = {
         "schema_version": {"const": 1},
         "generator": _object({"name": _TEXT, "version": _TEXT}),
@@ -89,6 +102,13 @@ def report_schema() -> dict[str, Any]:
         },
         "problems": {"description": "of reading as a whole", "type": "array", "items": problem},
         "totals": totals,
+        "time": _object(
+            {
+                "bin_width_ns": {"description": "of the time bins kept while reading", **_COUNT},
+                "timeline_bin_ns": {"description": "of the section timeline", **_COUNT},
+                "link": {"description": "null unless a link's speed was given", **link, "type": ["object", "null"]},
+            }
+        ),
         "limits": {
             "description": "tables (or lists in them) that show only part of what there is",
             "type": "array",

@@ -1,4 +1,4 @@
-"""Components, protocols and the timeline: who owns the packets.
+"""Components and protocols: who owns the packets.
 
 In: `Facts`. Out: columns. Next: `classifier.report`.
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from classifier.columns import LINK_PROTO
 from classifier.decode.protocols import protocol_name
-from classifier.tables.facts import Columns, Facts, bps, highest, lowest, picked, product_rank, share, sums
+from classifier.tables.facts import Columns, Facts, bps, highest, lowest, product_rank, share, sums
 
 GRADE_NAMES = ("confirmed", "probable")
 GRADE_MEASURES = ("flows", "packets", "wire_bytes")
@@ -37,6 +37,8 @@ def components(facts: Facts) -> Columns:
     product = {i: facts.product(i) for i in np.flatnonzero(packets).tolist()}
     order = sorted(product, key=lambda i: (product_rank(product[i]), -int(wire[i]), labels.components[i]))
     rates = [facts.rates.peak_and_p95(i) for i in order]
+    bursts = [facts.rates.peak(i, facts.rates.burst_width_ns).bps for i in order]
+    whens = [facts.rates.peak(i, facts.rates.rate_width_ns).start_ns for i in order]
     return {
         "id": [labels.components[i] for i in order],
         "product": [product[i] for i in order],
@@ -53,6 +55,8 @@ def components(facts: Facts) -> Columns:
         "grades": [
             {grade: {m: int(by_grade[grade][m][i]) for m in GRADE_MEASURES} for grade in GRADE_NAMES} for i in order
         ],
+        "peak_100ms_bps": [round(burst, 3) for burst in bursts],
+        "peak_ns": whens,
     }
 
 
@@ -81,16 +85,4 @@ def protocols(facts: Facts) -> Columns:
         "wire_bytes": [v[1] for _, v in rows],
         "flows": [v[2] for _, v in rows],
         "share": [share(v[1], facts.totals["wire_bytes"]) for _, v in rows],
-    }
-
-
-def timeline(facts: Facts) -> Columns:
-    """Packets and wire bytes per time bin and component; only bins that hold packets."""
-    rates = facts.rates
-    order = np.lexsort((rates.component, rates.start_ns))
-    return {
-        "time_ns": rates.start_ns[order],
-        "component": picked(facts.labels.components, rates.component[order]),
-        "packets": rates.packets[order],
-        "wire_bytes": rates.wire[order],
     }

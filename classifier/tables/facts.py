@@ -39,6 +39,14 @@ class Limit:
     total: int
 
 
+@dataclass(frozen=True)
+class View:
+    """How time is to be shown: the width of the timeline's bins (None: a fitting one), the speed of the link."""
+
+    bin_ns: int | None = None
+    link_bps: int | None = None
+
+
 @dataclass
 class Facts:
     """What every table is computed from, each intermediate result once."""
@@ -47,6 +55,7 @@ class Facts:
     signatures: SignatureSet
     labels: Attribution
     limits: dict[str, Limit] = field(default_factory=dict)
+    view: View = View()
 
     @cached_property
     def addresses(self) -> Addresses:
@@ -106,6 +115,13 @@ class Facts:
         owner[flows.row] = self.labels.component
         owner[links.row] = self.labels.link_component
         return owner
+
+    @cached_property
+    def flow_of_row(self) -> Array:
+        """Flow id per tally row, -1 where a row is no flow's."""
+        flow = np.full(len(self.owner), -1, "i8")
+        flow[self.read.flows.row] = np.arange(len(self.read.flows))
+        return flow
 
     @cached_property
     def rates(self) -> Rates:

@@ -13,6 +13,7 @@ from classifier.columns import NO_VLAN, encapsulation_name
 from classifier.decode.protocols import protocol_name
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES
 from classifier.tables.facts import Array, Columns, Facts, picked
+from classifier.tables.rates import flow_peaks
 
 CANDIDATES_LISTED = 10_000
 
@@ -23,6 +24,7 @@ def flows(facts: Facts) -> Columns:
     n = len(table)
     vlan = table.vlan.astype(object)
     vlan[table.vlan == NO_VLAN] = None
+    peaks, whens = flow_peaks(facts.read.bins, facts.read.bin_width_ns, facts.flow_of_row, n)
     return {
         "flow_id": np.arange(n),
         "protocol": _named(table.proto, protocol_name),
@@ -50,6 +52,8 @@ def flows(facts: Facts) -> Columns:
         "resp_ip_bytes": table.resp_ip,
         "capture": table.capture,
         "first_record": table.first_record,
+        "peak_bps": peaks,
+        "peak_ns": whens,
     }
 
 

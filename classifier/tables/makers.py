@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from classifier.tables.components import components, protocols, timeline
+from classifier.tables.components import components, protocols
 from classifier.tables.facts import Columns, Facts
 from classifier.tables.flows import candidates, flows
 from classifier.tables.hosts import hosts
 from classifier.tables.learned import learned
 from classifier.tables.multicast import multicast
 from classifier.tables.quality import quality
+from classifier.tables.timeline import timeline
 from classifier.tables.unclassified import unclassified
 
 MAKERS: dict[str, Callable[[Facts], Columns]] = {
