@@ -78,11 +78,13 @@ class Truth:
     silence_ns: int = 0
     pictures: int = 0
     keys_ns: list[int] = field(default_factory=list)  # first packet of each key picture
-    arrivals: list[tuple[int, int]] = field(default_factory=list)  # (ns, stamp), in order of capture
+    arrivals: list[tuple[int, int]] = field(default_factory=list)  # (ns, stamp) in order of capture, without copies
     continuity_lost: dict[int, int] = field(default_factory=dict)
 
     def jitter_ms(self, *, per_picture: bool) -> tuple[float, float, float]:
         """(last, mean, highest) interarrival jitter, RFC 3550 6.4.1, in ms; of each picture's first packet when asked.
+
+        The first packet has none.
 
         Exact, not in whole ticks: where packets come at multiples of 100 us (90 kHz) or 125 us (8 kHz) nobody rounds.
         """
@@ -95,7 +97,7 @@ class Truth:
             if previous is not None:
                 apart = abs((ns - previous[0]) * self.clock - (stamp - previous[1]) * S) / (self.clock * MS)
                 jitter += (apart - jitter) / 16
-            every.append(jitter)
+                every.append(jitter)
             previous = ns, stamp
         return jitter, sum(every) / len(every), max(every)
 
@@ -302,7 +304,10 @@ class Capture:
         seen.sort(key=lambda one: one[:2])
         self.truths.append(truth)
         truth.packets = len(seen)
-        truth.arrivals = [(ns, packet.stamp) for ns, _, packet in seen]
+        arrived: dict[int, tuple[int, int]] = {}
+        for ns, _, packet in seen:
+            arrived.setdefault(id(packet), (ns, packet.stamp))
+        truth.arrivals = list(arrived.values())
         truth.first_ns, truth.last_ns = seen[0][0], seen[-1][0]
         truth.silence_ns = max((b[0] - a[0] for a, b in itertools.pairwise(seen)), default=0)
         truth.pictures = len({packet.stamp for _, _, packet in seen})
