@@ -62,7 +62,7 @@ PACKET = np.dtype(
         ("frag_id", "u4"),  # IP identification
         ("capture", "i4"),  # index of the capture (set by the engine)
         ("proto", "i4"),  # IP protocol, or LINK_PROTO + code
-        ("vlan", "i4"),  # innermost VLAN id, NO_VLAN without a tag
+        ("vlan", "i2"),  # innermost VLAN id, NO_VLAN without a tag
         ("frag_offset", "u2"),  # bytes; with frag_more both 0 when not a fragment
         ("src_port", "u2"),  # 0 where there are none
         ("dst_port", "u2"),
