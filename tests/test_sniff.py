@@ -257,7 +257,9 @@ def test_whatever_changes_in_a_payload_the_hint_is_the_twins(case: tuple[int, by
         st.binary(max_size=64),
         st.builds(bytes.__add__, st.sampled_from((b"\x80\xc8", b"\x90\x60", b"\xc0", b"\x12\x01", MAGIC)), st.binary()),
         st.builds(bytes.__add__, st.sampled_from((b"GET ", b"PLAY", b"OPTI", b"HTTP")), st.binary(max_size=40)),
-        st.from_regex(rb"(GET|POST|OPTIONS|PLAY) ?(/|\*|rtsp:|http:|httpsx)? ?[a-z]{0,6} ?(HTTP|RTSP|SIP)/1\.[01][\r\n]?"),
+        st.from_regex(
+            rb"(GET|POST|OPTIONS|PLAY) ?(/|\*|rtsp:|http:|httpsx)? ?[a-z]{0,6} ?(HTTP|RTSP|SIP)/1\.[01][\r\n]?"
+        ),
     ),
     st.sampled_from((0, 1, 3, 188, 5000)),
 )
