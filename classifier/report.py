@@ -247,11 +247,16 @@ class Report:
 
     # -- one flow
 
-    def explain(self, flow_id: int) -> str:
-        """Why a flow is labelled as it is, in sentences."""
-        from classifier.explain import explain
+    def explain(self, what: int | str) -> str:
+        """Why a flow is labelled as it is, in sentences; with a text such as `"10.0.0.5:8600"`, what a host or port is.
 
-        return explain(self.facts, self.check(flow_id))
+        Raises ValueError when the report has no such flow, host or port.
+        """
+        from classifier.explain import explain_flow, explain_place
+
+        if isinstance(what, str):
+            return explain_place(self.facts, what)
+        return explain_flow(self.facts, self.check(what))
 
     def packets(self, flow_id: int) -> Any:
         """A flow's packets as a scapy PacketList, read again from the captures."""

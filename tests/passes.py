@@ -12,6 +12,7 @@ import numpy as np
 from classifier.capture.model import CaptureInfo
 from classifier.columns import BIN, NO_VLAN
 from classifier.decode.protocols import LINK_CODES, component_of_link
+from classifier.evidence.proofs import NO_PROOFS
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, address_words
 from classifier.report import Report
 
@@ -178,6 +179,10 @@ def a_pass(
         evidence_lists=lambda: [flow.evidence for flow in flows],
         learned=(),
         reasons=lambda i: flows[i].reasons,
+        statements=lambda i: [("", reason, None) for reason in flows[i].reasons],
+        against=lambda i: [],
+        proofs=NO_PROOFS,
+        disputes=(),
     )
     for name, value in changes.items():
         setattr(labels if hasattr(labels, name) else read, name, value)
