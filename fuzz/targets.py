@@ -42,6 +42,7 @@ from classifier.matching import SignatureSet, attribute, load_signatures
 from classifier.render import csv, text
 from classifier.render.escape import printable
 from classifier.report import Report
+from fuzz.sniffed import payloads
 
 LINKS = [*sorted(LINK_KINDS), 253, -1]
 MAX_NAMES = 10_000
@@ -257,6 +258,6 @@ def whole(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (reader, frame, frames, payload, inflate, whole)
+    target.__name__: target for target in (reader, frame, frames, payload, payloads, inflate, whole)
 }
 """Name of a target -> what it does with bytes."""

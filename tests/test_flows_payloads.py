@@ -23,6 +23,7 @@ from classifier.flows.finish import finish_flows
 from classifier.flows.table import DIRECTION_BASES, FlowTable
 from classifier.flows.tally import Tally
 from classifier.jit import INTERPRETED, view
+from fuzz.sniffed import payloads
 
 Said = tuple[dict[str, int], bytes]
 
@@ -281,3 +282,26 @@ def test_frames_from_an_ephemeral_port_to_another_are_the_clients() -> None:
 def test_udp_payloads_do_not_turn_a_flow() -> None:
     asked = packet(1, 9000, 2, 50000, proto=17)
     assert origin([(asked, ANSWER)]) == (1, "first_packet")
+
+
+# The fuzz target, for a moment; `fuzz/run.py` runs it for hours.
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 255),
+            st.sampled_from((0, 0, 9)),
+            st.sampled_from([data for group in vectors.VECTORS.values() for data in group] + [REQUEST, ANSWER, FRAME]),
+            st.one_of(st.none(), st.integers(0, 60)),
+        ),
+        max_size=40,
+    ),
+    st.binary(max_size=20),
+)
+def test_no_sequence_of_payloads_breaks_sniffer_tally_or_parsers(
+    packets: list[tuple[int, int, bytes, int | None]], rest: bytes
+) -> None:
+    cut = [(ends, more, data[:size][:255]) for ends, more, data, size in packets]
+    payloads(b"".join(bytes((ends, more, len(data))) + data for ends, more, data in cut) + rest)
