@@ -183,7 +183,8 @@ def test_every_hint_has_a_vector() -> None:
         (b"HTTP/1.1 404 Not Found\r\n\r\n", False),
         (vectors.TLS_CLIENT, True),
         (vectors.TLS_SERVER, False),
-        (b"DESCRIBE rtsp://cam/1 RTSP/1.0\r\n\r\n", True),
+        (b"SETUP rtsp://cam/1 RTSP/1.0\r\n\r\n", True),
+        (b"OPTIONS rtsp://cam/1 RTSP/1.0\r\n\r\n", False),
     ],
 )
 def test_payloads_that_should_be_read_however_many_there_were(data: bytes, wanted: bool) -> None:

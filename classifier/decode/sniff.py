@@ -173,13 +173,15 @@ def sniff_text(buffer: Any, at: int, have: int) -> int:
             return NO_HINT
         return HTTP_REPLY | WANTED if be24(buffer, at + 9) == _UNAUTHORIZED else HTTP_REPLY
     if word == _RTSP:
-        return RTSP_REPLY | WANTED if have < 5 or i64(buffer[at + 4]) == 0x2F else NO_HINT
+        return RTSP_REPLY if have < 5 or i64(buffer[at + 4]) == 0x2F else NO_HINT
     if word in (_DESC, _SETU, _PLAY, _PAUS, _TEAR, _ANNO, _RECO, _REDI, _GET_, _SET_):
-        return RTSP_REQUEST | WANTED if line_protocol(buffer, at, have) in (_RTSP, _EITHER) else NO_HINT
+        if line_protocol(buffer, at, have) not in (_RTSP, _EITHER):
+            return NO_HINT
+        return RTSP_REQUEST | WANTED if word == _SETU else RTSP_REQUEST
     if word in (_GET, _POST, _HEAD, _PUT, _DELE, _CONN, _PATC, _OPTI):
         protocol = line_protocol(buffer, at, have)
         if protocol == _RTSP:
-            return RTSP_REQUEST | WANTED
+            return RTSP_REQUEST
         if protocol == _HTTP or (protocol == _EITHER and word != _OPTI):
             return HTTP_REQUEST | WANTED if asks_interface(buffer, at, have) else HTTP_REQUEST
         return NO_HINT
