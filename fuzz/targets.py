@@ -25,7 +25,7 @@ from classifier.decode import STOPS
 from classifier.decode.layers import LINK_KINDS
 from classifier.decode.packet import decode_batch
 from classifier.errors import CaptureError
-from classifier.evidence import dns, mpegts, quic, rtcp, rtp, ssdp, stun, tds, tls, wsd
+from classifier.evidence import dns, mpegts, rtcp, rtp, ssdp, tds, tls, wsd
 from classifier.evidence.assemble import MAX_BYTES, MAX_MESSAGES, Assembler
 from classifier.evidence.digifort import parse_frame
 from classifier.evidence.http import http_facts
@@ -148,8 +148,6 @@ def _evidence(data: bytes) -> None:
         rtp.parse_rtp,
         rtcp.parse_rtcp,
         mpegts.parse_ts,
-        quic.parse_quic,
-        stun.parse_stun,
         dns.parse_dns,
     ):
         parse(data)

@@ -82,7 +82,11 @@ def test_ordinary_payloads_beyond_their_bound_do_not_hide_a_product(tmp_path: Pa
     report = classify([first, late], compiled=True)
     assert codes(report) == {"evidence_cap"}
     found = [owner(report, port) for port in (9600, 9601, 9602)]
-    assert found == [("digifort.server", "confirmed"), ("digifort.http_api", "confirmed"), ("digifort.web", "confirmed")]
+    assert found == [
+        ("digifort.server", "confirmed"),
+        ("digifort.http_api", "confirmed"),
+        ("digifort.web", "confirmed"),
+    ]
 
 
 def test_of_one_rtsp_connection_so_many_heads_are_read(tmp_path: Path) -> None:
@@ -96,7 +100,7 @@ def test_of_one_rtsp_connection_so_many_heads_are_read(tmp_path: Path) -> None:
 def test_sessions_that_are_set_up_beyond_the_bound_are_said(tmp_path: Path) -> None:
     report = classify(packets(tmp_path / "a.pcap", 100, SETUP, flows=1))
     assert codes(report) == {"evidence_cap"}
-    assert [p.message for p in report.problems if p.code == "evidence_cap"][0].startswith("76 payloads")
+    assert next(p.message for p in report.problems if p.code == "evidence_cap").startswith("76 payloads")
 
 
 def test_many_rtsp_connections_stay_within_the_bound_on_payloads(tmp_path: Path) -> None:

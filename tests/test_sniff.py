@@ -11,7 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from payload_vectors import hexed, rtp, ts_packet
+from quic_headers import parse_quic
 from reference_payloads import TCP, UDP, Hint, hint_of
+from stun_messages import parse_stun
 
 from captures.makers import payloads as made
 from classifier.columns import PACKET
@@ -267,3 +269,14 @@ def test_whatever_changes_in_a_payload_the_hint_is_the_twins(case: tuple[int, by
 @example(UDP, hexed("80c80001 00000000 81ca"), 6)
 def test_of_any_bytes_the_hint_is_the_twins(protocol: int, data: bytes, more: int) -> None:
     check(protocol, data, len(data) + more)
+
+
+@settings(max_examples=400, deadline=None)
+@given(mutated())
+def test_what_stricter_readers_take_for_quic_or_stun_has_their_hint(case: tuple[int, bytes, int]) -> None:
+    _, data, size = case
+    header = parse_quic(data, size)
+    if header and header.version in ("1", "2") and header.destination + header.source:
+        assert sniffed(UDP, data, size)[0][0] == "quic"
+    if parse_stun(data, size):
+        assert sniffed(UDP, data, size)[0][0] == "stun"

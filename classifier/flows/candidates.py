@@ -122,7 +122,7 @@ def candidate_kind(flows: Any, where: int, hint: int, packets: Any, i: int) -> i
 def is_ordinary(kind: int, hint: int) -> bool:
     """Whether a payload only names what is not ours: those are many, and few of them suffice."""
     if kind == KIND_TEXT:
-        return hint == HTTP_REQUEST or hint == HTTP_REPLY
+        return hint in (HTTP_REQUEST, HTTP_REPLY)
     return kind in (KIND_TLS, KIND_HTTPU, KIND_SOAP)
 
 

@@ -127,7 +127,7 @@ def lead_around(table: Any, held: Any, links: Any, state: Any, packets: Any, i: 
 
 @kernel
 def remember_first(table: Any, entry: int, key: int, packets: Any, i: int, inside: int) -> None:
-    """Note the flow of a datagram's first fragment, packet i. `inside`: it is a tunnel's, the flow is what is inside."""
+    """Note the flow of a datagram's first fragment, packet i. `inside`: it is a tunnel's, and the flow inside."""
     e = table[entry]
     p = packets[i]
     e["key"] = key
