@@ -38,7 +38,7 @@ TRACEBACK_VARIABLE = "CLASSIFIER_TRACEBACK"
 # The same as columns.TABLES and render.FORMATS, which are not imported for the sake of a quick --help (tests compare)
 SECTIONS = (
     "components", "flows", "hosts", "streams", "multicast", "findings", "timeline", "protocols", "quality",
-    "unclassified", "candidates", "learned",
+    "unclassified", "candidates", "learned", "others",
 )  # fmt: skip
 FORMATS = ("table", "json", "csv")
 SUFFIXES = {".json": "json", ".csv": "csv", ".txt": "table"}

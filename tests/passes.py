@@ -68,6 +68,8 @@ class Signatures:
     def product_of(self, component_id: str) -> str:
         return component_id.partition(".")[0]
 
+    products = ()
+
     def get(self, component_id: str) -> Any:
         return SimpleNamespace(otherwise="mssql") if component_id == "digital_sentry.sql" else None
 
@@ -181,6 +183,7 @@ def a_pass(
         reasons=lambda i: flows[i].reasons,
         statements=lambda i: [("", reason, None) for reason in flows[i].reasons],
         against=lambda i: [],
+        doubtful=lambda rows: np.zeros(len(rows), bool),
         proofs=NO_PROOFS,
         disputes=(),
     )

@@ -16,6 +16,7 @@ from classifier.decode.protocols import protocol_name
 from classifier.evidence.marks import marks_of
 from classifier.evidence.proofs import Proof, Proofs
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, address_text, address_words, is_group
+from classifier.matching.claims import doubtful_direction
 from classifier.matching.disputes import Dispute, disputes
 from classifier.matching.hosts import member
 from classifier.matching.labels import (
@@ -173,6 +174,12 @@ class Attribution:
         """Per flow the end whose port counts: 0 the responder, 1 the originator."""
         end: Array = self._labels.end[rows]
         return end
+
+    def doubtful(self, rows: Array) -> Array:
+        """Per flow, whether nothing tells which side listens (then no signature of the responder's port owns it)."""
+        undecided, outnumbered = doubtful_direction(self._labels, rows)
+        either: Array = undecided | outnumbered
+        return either
 
     def against(self, flow_id: int) -> list[str]:
         """What the payload shows that does not fit the component which owns the flow."""

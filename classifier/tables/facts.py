@@ -63,6 +63,13 @@ class Facts:
         return said
 
     @cached_property
+    def flow_names(self) -> list[str]:
+        """Per flow the name that its payload gives, empty without one."""
+        from classifier.tables.names import flow_names
+
+        return flow_names(self)
+
+    @cached_property
     def totals(self) -> dict[str, Any]:
         """Sums over all flows and frames, so that component rows sum to them."""
         flows, links = self.read.flows, self.read.links
