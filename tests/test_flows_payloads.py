@@ -211,6 +211,19 @@ def test_a_restarted_stream_goes_on_after_two_packets() -> None:
     assert marks(stream([10, 11, 12, 13, 5000, 5001, 5002, 5003])) & mark_bit("rtp")
 
 
+def test_one_report_is_no_rtcp_and_one_of_each_side_is() -> None:
+    sent = packet(7, 6000, 9, 3457, proto=17)
+    assert not marks([(sent, vectors.RTCP_RR_EMPTY)]) & mark_bit("rtcp")
+    assert marks([(sent, vectors.RTCP_SR)] * 2) & mark_bit("rtcp")
+    assert marks([(sent, vectors.RTCP_SR), (reply(sent), vectors.RTCP_RR_EMPTY)]) & mark_bit("rtcp")
+
+
+def test_three_datagrams_of_one_side_are_a_transport_stream() -> None:
+    sent = packet(7, 6000, 9, 3456, proto=17)
+    assert not marks([(sent, vectors.TS)] * 2 + [(reply(sent), vectors.TS)]) & mark_bit("mpegts")
+    assert marks([(sent, vectors.TS)] * 3) & mark_bit("mpegts")
+
+
 def test_media_beyond_the_room_for_probes_are_counted_not_lost_silently() -> None:
     said = [(packet(n, 6000, 9, 3456, proto=17), rtp(1)) for n in range(1, 20)]
     parts = []
