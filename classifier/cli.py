@@ -38,7 +38,7 @@ TRACEBACK_VARIABLE = "CLASSIFIER_TRACEBACK"
 # The same as columns.TABLES and render.FORMATS, which are not imported for the sake of a quick --help (tests compare)
 SECTIONS = (
     "components", "flows", "hosts", "streams", "multicast", "findings", "timeline", "protocols", "quality",
-    "unclassified", "candidates", "learned",
+    "unclassified", "candidates", "learned", "others",
 )  # fmt: skip
 FORMATS = ("table", "json", "csv")
 SUFFIXES = {".json": "json", ".csv": "csv", ".txt": "table"}
@@ -145,6 +145,27 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     help="Also use this signature file (TOML): a product of your own, or a site's moved ports; may be repeated.",
 )
 @click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    metavar="COMPONENT=WHERE",
+    help="A component is elsewhere at this site: digifort.server=9600/tcp (ports and ranges, joined by commas) or "
+    "digifort.multicast_media=239.1.2.3 (a group); may be repeated. What the capture contradicts is said.",
+)
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="ADDRESS=COMPONENT",
+    help="This host listens for a component: 10.0.0.5=digifort.server; may be repeated.",
+)
+@click.option(
+    "--explain",
+    "place",
+    metavar="HOST[:PORT]",
+    help="Instead of the report, say in sentences what a host or one of its ports is, and what shows it.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(("error", "warning")),
     help="Exit with 1 when a finding of this severity or worse was made.",
@@ -169,6 +190,9 @@ def classify(
     output: str | None,
     sections: tuple[str, ...],
     signature_files: tuple[str, ...],
+    maps: tuple[str, ...],
+    hosts: tuple[str, ...],
+    place: str | None,
     fail_on: str | None,
     max_flows: int,
     quiet: bool,
@@ -187,14 +211,24 @@ def classify(
     _check_input(files, ctx)
     if output is not None:
         _check_output(output, files, ctx)
-    report, unreadable = _read(files, signature_files, Limits(flows=max_flows), quiet)
+    if place is not None:
+        _check_place(place, form, sections, ctx)
+    options = {"signatures": signature_files, "limits": Limits(flows=max_flows)}
+    if maps or hosts:
+        from classifier.matching.site import Site
+
+        options["site"] = Site.of(maps, hosts)
+    report, unreadable = _read(files, options, quiet)
     for message in unreadable:
         complain(message)
     if report is None:
         return EXIT_UNREADABLE
     if not quiet and (form != "table" or output is not None or sections):
         _remark_damage(report)
-    _write(report, form, output, sections)
+    if place is None:
+        _write(report, form, output, sections)
+    elif not _explain(report, place, output):
+        return EXIT_USAGE
     if _interrupted(report):
         return EXIT_INTERRUPTED
     if unreadable:
@@ -239,9 +273,30 @@ def _check_output(output: str, files: tuple[str, ...], ctx: click.Context) -> No
         raise click.UsageError(f"--output {output!r}: no permission to write there", ctx)
 
 
-def _read(
-    files: Sequence[str], signatures: Sequence[str], limits: Limits, quiet: bool
-) -> tuple[Report | None, list[str]]:
+def _check_place(place: str, form: str, sections: tuple[str, ...], ctx: click.Context) -> None:
+    """Before hours of reading: is --explain alone, and does it name a host?"""
+    if form != "table" or sections:
+        raise click.UsageError("--explain gives sentences: leave --section and --format out", ctx)
+    from classifier.explain.place import parse_place
+
+    try:
+        parse_place(place)
+    except ValueError as error:
+        raise click.UsageError(f"--explain {place!r}: {error}", ctx) from None
+
+
+def _explain(report: Report, place: str, output: str | None) -> bool:
+    """Show what a host or port is; false, with a sentence, when the capture does not have it."""
+    try:
+        said = report.explain(place)
+    except ValueError as error:
+        complain(str(error))
+        return False
+    _put_text(said + "\n", output)
+    return True
+
+
+def _read(files: Sequence[str], options: dict[str, Any], quiet: bool) -> tuple[Report | None, list[str]]:
     """The report of what could be read, and a sentence per file that could not."""
     from classifier import engine, jit
     from classifier.progress import Progress
@@ -257,7 +312,7 @@ def _read(
     jit.on_compile(None if quiet else remark)
     while wanted:
         try:
-            report = engine.classify(wanted, signatures=signatures, progress=progress, limits=limits)
+            report = engine.classify(wanted, progress=progress, **options)
             return report, unreadable + [_sentence(error) for error in report.unreadable]
         except CaptureError as error:
             unreadable.append(_sentence(error))
@@ -301,7 +356,12 @@ def _write(report: Report, form: str, output: str | None, sections: tuple[str, .
         if output is None:
             _print_text(report, sections)
             return
-        data = text.render(report, sections).encode("utf-8", "backslashreplace")
+        _put_text(text.render(report, sections), output)
+        return
+    _put(data, output)
+
+
+def _put(data: bytes, output: str | None) -> None:
     if output is None:
         with _onto_stdout():
             sys.stdout.buffer.write(data)
@@ -325,7 +385,16 @@ def _print_text(report: Report, sections: tuple[str, ...]) -> None:
     encoding = out.encoding or "ascii"
     terminal = is_terminal(out)
     width = shutil.get_terminal_size((text.WIDTH, 40)).columns if terminal else text.WIDTH
-    shown = text.render(report, sections, width=width, colour=terminal and _colours(), encoding=encoding)
+    _put_text(text.render(report, sections, width=width, colour=terminal and _colours(), encoding=encoding), None)
+
+
+def _put_text(shown: str, output: str | None) -> None:
+    """Text to a file as UTF-8, or to stdout in its encoding."""
+    if output is not None:
+        _put(shown.encode("utf-8", "backslashreplace"), output)
+        return
+    out = sys.stdout
+    encoding = out.encoding or "ascii"
     with _onto_stdout():
         out.write(shown.encode(encoding, "backslashreplace").decode(encoding))
         out.flush()

@@ -238,6 +238,12 @@ FLOWS = _table(
     ("resp_ip_bytes", "int", "bytes", "IP total lengths, sent by the responder"),
     ("capture", "int", "", "index of the capture that holds the first packet"),
     ("first_record", "int", "", "number of the first packet's record in its capture, from 1"),
+    (
+        "name",
+        "str",
+        "",
+        "what its payload calls it: TLS server name, SQL instance, Digifort version, server software; empty without",
+    ),
 )
 
 COMPONENTS = _table(
@@ -311,6 +317,22 @@ UNCLASSIFIED = _table(
     ("hint", "str", "", "what little is known"),
 )
 
+OTHERS = _table(
+    ("component", "category", "", "component id of the service"),
+    (
+        "what",
+        "str",
+        "",
+        "the service in words, with the name: TLS to NAME, HTTP by SOFTWARE, RTP without a known owner",
+    ),
+    ("name", "str", "", "as in flows, empty without"),
+    ("servers", "int", "hosts", "distinct responders"),
+    ("packets", "int", "packets", ""),
+    ("wire_bytes", "int", "bytes", ""),
+    ("flows", "int", "flows", ""),
+    ("share", "float", "", "share of the capture's wire bytes, 0 to 1"),
+)
+
 CANDIDATES = _table(
     ("component", "category", "", "component that the port alone would suggest"),
     ("flow_id", "int", "", ""),
@@ -372,4 +394,5 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "unclassified": UNCLASSIFIED,
     "candidates": CANDIDATES,
     "learned": LEARNED,
+    "others": OTHERS,
 }

@@ -86,6 +86,7 @@ _MFNP = _word("MFNP")
 _RFB = _word("RFB ")
 _SMB1 = 0xFF534D42
 _SMB2 = 0xFE534D42
+_SMB3 = 0xFD534D42
 _MSEARCH = _word("M-SE")
 _NOTIFY = _word("NOTI")
 _XML = _word("<?xm")
@@ -158,7 +159,7 @@ def sniff_tcp(buffer: Any, at: int, have: int, size: int) -> int:
         return FOREIGN
     if first == 0 and have >= 8:
         smb = be32(buffer, at + 4)  # behind the length of a NetBIOS session message
-        return FOREIGN if smb in (_SMB1, _SMB2) else NO_HINT
+        return FOREIGN if smb in (_SMB1, _SMB2, _SMB3) else NO_HINT
     return NO_HINT
 
 
@@ -173,13 +174,15 @@ def sniff_text(buffer: Any, at: int, have: int) -> int:
             return NO_HINT
         return HTTP_REPLY | WANTED if be24(buffer, at + 9) == _UNAUTHORIZED else HTTP_REPLY
     if word == _RTSP:
-        return RTSP_REPLY | WANTED if have < 5 or i64(buffer[at + 4]) == 0x2F else NO_HINT
+        return RTSP_REPLY if have < 5 or i64(buffer[at + 4]) == 0x2F else NO_HINT
     if word in (_DESC, _SETU, _PLAY, _PAUS, _TEAR, _ANNO, _RECO, _REDI, _GET_, _SET_):
-        return RTSP_REQUEST | WANTED if line_protocol(buffer, at, have) in (_RTSP, _EITHER) else NO_HINT
+        if line_protocol(buffer, at, have) not in (_RTSP, _EITHER):
+            return NO_HINT
+        return RTSP_REQUEST | WANTED if word == _SETU else RTSP_REQUEST
     if word in (_GET, _POST, _HEAD, _PUT, _DELE, _CONN, _PATC, _OPTI):
         protocol = line_protocol(buffer, at, have)
         if protocol == _RTSP:
-            return RTSP_REQUEST | WANTED
+            return RTSP_REQUEST
         if protocol == _HTTP or (protocol == _EITHER and word != _OPTI):
             return HTTP_REQUEST | WANTED if asks_interface(buffer, at, have) else HTTP_REQUEST
         return NO_HINT

@@ -24,6 +24,8 @@ RTP_RUN = 4
 """Packets that continue their predecessor until a direction is RTP: five in a row (ours; RFC 3550 asks for two)."""
 RTP_SHARE = 4
 """... and at least one in so many of the direction's packets, unless there are RTP_ENOUGH."""
+RTCP_REPORTS = 2
+"""Sender and receiver reports of both sides until a flow is RTCP (ours): a short one has few bytes to tell it by."""
 TS_DATAGRAMS = 3
 """MPEG transport stream datagrams until a direction is one (ours)."""
 
@@ -62,6 +64,10 @@ class Proofs:
         """The proofs of a flow, in reading order."""
         return self._by_flow.get(flow, ())
 
+    def flows(self) -> Sequence[int]:
+        """The flows that have proofs, sorted."""
+        return sorted(self._by_flow)
+
 
 NO_PROOFS = Proofs({})
 
@@ -81,13 +87,14 @@ def judge(flows: FlowTable, rows: Array, probes: Array, found: Sequence[Proof]) 
 def _media(flows: FlowTable, rows: Array, probes: Array) -> None:
     probe = rows["probe"][flows.row]
     here = np.flatnonzero(probe)
+    reports = sum(probes["reports"][probe[here] + side].astype("i8") for side in (0, 1))
+    flows.evidence[here[reports >= RTCP_REPORTS]] |= mark_bit("rtcp")
     for side, packets in ((0, "a_packets"), (1, "b_packets")):
         seen = probes[probe[here] + side]
         hits = seen["hits"].astype("i8")
         most = rows[packets][flows.row[here]] <= RTP_SHARE * hits
         for code, shown in (
             ("rtp", (hits >= RTP_ENOUGH) | ((hits >= RTP_RUN) & most)),
-            ("rtcp", seen["reports"] > 0),
             ("mpegts", seen["datagrams"] >= TS_DATAGRAMS),
         ):
             flows.evidence[here[shown]] |= mark_bit(code)
