@@ -81,7 +81,15 @@ def judge(flows: FlowTable, rows: Array, probes: Array, found: Sequence[Proof]) 
         hit = ((orig_hints & orig_bits) | (resp_hints & resp_bits)) != 0
         flows.evidence[hit] |= mark_bit(code)
     _media(flows, rows, probes)
-    return _from_parsers(flows, found)
+    shared = _shared(flows)
+    flows.evidence[shared] = 0
+    return _from_parsers(flows, found, shared)
+
+
+def _shared(flows: FlowTable) -> Array:
+    """Rows that flows beyond the cap share: what one of them shows says nothing of the others."""
+    nobody: Array = (flows.orig_port == 0) & (flows.resp_port == 0) & np.isin(flows.proto, (6, 17))
+    return nobody & ~flows.orig_addr.any(axis=1) & ~flows.resp_addr.any(axis=1)
 
 
 def _media(flows: FlowTable, rows: Array, probes: Array) -> None:
@@ -100,7 +108,7 @@ def _media(flows: FlowTable, rows: Array, probes: Array) -> None:
             flows.evidence[here[shown]] |= mark_bit(code)
 
 
-def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:
+def _from_parsers(flows: FlowTable, found: Sequence[Proof], shared: Array) -> Proofs:
     """Marks of parsed payloads, where the side that has to say it said it."""
     if not found:
         return NO_PROOFS
@@ -109,7 +117,7 @@ def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:
     by_flow: dict[int, list[Proof]] = {}
     for proof in found:
         flow = int(flow_of[proof.row]) if proof.row < len(flow_of) else -1
-        if flow < 0:
+        if flow < 0 or shared[flow]:
             continue
         mark = MARKS[CODES[proof.code]]
         by_originator = (proof.side == 1) == bool(flows.turned[flow])
