@@ -16,6 +16,7 @@ from wires import CAMERA, CLIENT, OTHER, SERVER, Wire, flow, learned, owner
 from captures.makers import payloads as made
 from classifier import classify
 from classifier.columns import TABLES
+from classifier.limits import Limits
 from classifier.render import csv, text
 
 RNG = random.Random(4)
@@ -303,6 +304,17 @@ def test_ssrp_without_a_digital_sentry_host_is_anybodys(tmp_path: Path) -> None:
 # What is not the products'.
 
 
+def test_a_sip_notification_to_the_discovery_port_is_no_upnp(tmp_path: Path) -> None:
+    wire = Wire()
+    wire.tcp(CLIENT, 50000, SERVER, 8600).server(LOGIN)
+    wire.udp(CAMERA, 5060, CLIENT, 8660, b"NOTIFY sip:a@b SIP/2.0\r\nCSeq: 1 NOTIFY\r\n\r\n")
+    wire.udp(OTHER, 1900, CLIENT, 8660, vectors.SSDP_REPLY)
+    report = wire.report(tmp_path)
+    grades = {row["orig_address"]: (row["component"], row["grade"]) for row in report.rows("flows")}
+    assert grades[OTHER] == ("digifort.upnp_discovery", "confirmed")
+    assert grades[CAMERA][1] != "confirmed"
+
+
 def test_ws_discovery_and_tls_are_named_by_what_they_say(tmp_path: Path) -> None:
     wire = Wire()
     wire.udp(SERVER, 50000, CAMERA, 7702, made.onvif_probe("1"))
@@ -344,3 +356,20 @@ def test_credentials_are_seen_and_never_come_out(tmp_path: Path) -> None:
     for said in shown:
         for secret in (SECRET, USER, basic):
             assert secret not in said
+
+
+def test_flows_beyond_the_cap_do_not_lend_each_other_what_they_say(tmp_path: Path) -> None:
+    wire = Wire()
+    wire.tcp(CLIENT, 50009, OTHER, 1111).client(b"first")
+    wire.tcp(CLIENT, 50000, SERVER, 9600, handshake=False).server(LOGIN)
+    session(wire, 3456)
+    media(wire, 3456)
+    wire.udp(OTHER, 1434, CLIENT, 50003, ssrp(SSRP_HEAD + b"tcp;50234;;"))
+    for number in range(20):
+        wire.udp(OTHER, 20_000 + number, SERVER, 9, b"anything")
+    report = wire.report(tmp_path, limits=Limits(flows=1))
+    rows = report.rows("flows")
+    assert [row["component"] for row in rows] == ["unclassified.tcp", "unclassified.tcp", "unclassified.udp"]
+    assert not any(row["evidence"] for row in rows)
+    # who answered, and from where, is in the packet itself
+    assert learned(report) == [("other.mssql", OTHER, 50234, "ssrp")]

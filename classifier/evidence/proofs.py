@@ -106,10 +106,11 @@ def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:
         return NO_PROOFS
     flow_of = np.full(int(flows.row.max(initial=-1)) + 1, -1, "i4")
     flow_of[flows.row] = np.arange(len(flows))
+    shared = ~flows.orig_addr.any(axis=1) & ~flows.resp_addr.any(axis=1)  # rows of many flows, beyond the cap
     by_flow: dict[int, list[Proof]] = {}
     for proof in found:
         flow = int(flow_of[proof.row]) if proof.row < len(flow_of) else -1
-        if flow < 0:
+        if flow < 0 or shared[flow]:
             continue
         mark = MARKS[CODES[proof.code]]
         by_originator = (proof.side == 1) == bool(flows.turned[flow])
