@@ -69,6 +69,19 @@ def test_the_same_bytes_from_the_client_prove_nothing(tmp_path: Path) -> None:
     assert learned(report) == []
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_where_both_sides_send_frames_and_nothing_tells_them_apart_no_host_is_a_server(
+    tmp_path: Path, first: int
+) -> None:
+    wire = Wire()
+    talk = wire.tcp(CLIENT, 50000, SERVER, 40000, handshake=False)
+    for side in (first, 1 - first):
+        talk.segment(side, 0x18, LOGIN)
+    report = wire.report(tmp_path)
+    assert [row["component"] for row in report.rows("flows")] == ["unclassified.tcp"]
+    assert learned(report) == []
+
+
 @pytest.mark.parametrize("greeting", [b"\0" + LOGIN, LOGIN[:3], LOGIN[:3] + b"\x28" + LOGIN[4:], LOGIN[:4] + bytes(70)])
 def test_what_only_looks_like_a_greeting_proves_nothing(tmp_path: Path, greeting: bytes) -> None:
     wire = Wire()
@@ -100,6 +113,15 @@ def test_a_path_of_the_api_in_lower_case_names_it_on_any_port(tmp_path: Path) ->
     report = wire.report(tmp_path)
     assert owner(report, 9601) == ("digifort.http_api", "confirmed")
     assert learned(report) == [("digifort.http_api", SERVER, 9601, "content")]
+
+
+def test_a_proxy_that_is_asked_for_the_api_is_not_the_api(tmp_path: Path) -> None:
+    wire = Wire()
+    request = b"GET http://vms:8601/Interface/Cameras HTTP/1.1\r\nHost: vms\r\n\r\n"
+    wire.tcp(CLIENT, 50000, OTHER, 3129).client(request)
+    report = wire.report(tmp_path)
+    assert owner(report, 3129) == ("other.http", "")
+    assert learned(report) == []
 
 
 def test_the_hundredth_request_of_a_connection_still_names_the_api(tmp_path: Path) -> None:

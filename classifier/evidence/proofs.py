@@ -16,16 +16,17 @@ import numpy.typing as npt
 from classifier.decode import hints
 from classifier.evidence.marks import CODES, MARKS, mark_bit
 from classifier.flows.state import RTP_ENOUGH
-from classifier.flows.table import FlowTable
+from classifier.flows.table import DIRECTION_BASES, FlowTable
 
 Array = npt.NDArray[Any]
 
+_TCP = 6
 RTP_RUN = 4
 """Packets that continue their predecessor until a direction is RTP: five in a row (ours; RFC 3550 asks for two)."""
 RTP_SHARE = 4
 """... and at least one in so many of the direction's packets, unless there are RTP_ENOUGH."""
 RTCP_REPORTS = 2
-"""Sender and receiver reports of both sides until a flow is RTCP (ours): a short one has few bytes that could differ."""
+"""Reports of both sides until a flow is RTCP (ours): a short one has few bytes that could differ."""
 TS_DATAGRAMS = 3
 """MPEG transport stream datagrams until a direction is one (ours)."""
 
@@ -107,6 +108,8 @@ def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:
     flow_of = np.full(int(flows.row.max(initial=-1)) + 1, -1, "i4")
     flow_of[flows.row] = np.arange(len(flows))
     shared = ~flows.orig_addr.any(axis=1) & ~flows.resp_addr.any(axis=1)  # rows of many flows, beyond the cap
+    # both sides of a TCP flow said what one side says, and nothing else tells which is which
+    guessed = (flows.proto == _TCP) & (flows.direction_basis == DIRECTION_BASES.index("first_packet"))
     by_flow: dict[int, list[Proof]] = {}
     for proof in found:
         flow = int(flow_of[proof.row]) if proof.row < len(flow_of) else -1
@@ -114,7 +117,7 @@ def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:
             continue
         mark = MARKS[CODES[proof.code]]
         by_originator = (proof.side == 1) == bool(flows.turned[flow])
-        if mark.said_by and by_originator != (mark.said_by == "orig"):
+        if mark.said_by and (guessed[flow] or by_originator != (mark.said_by == "orig")):
             continue
         flows.evidence[flow] |= mark_bit(proof.code)
         by_flow.setdefault(flow, []).append(proof)
