@@ -153,6 +153,25 @@ def test_the_stub_loads_as_it_is_and_owns_the_flows(
     assert 'id = "my_site_2.tcp_7799"' in again
 
 
+@pytest.mark.parametrize("ports", [(50000, 7700), (7700, 50000), (50000, 50001), (443, 7700)])
+def test_a_stub_for_one_connection_that_began_before_the_capture_owns_it(
+    ports: tuple[int, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wire = Wire()
+    talk = wire.tcp(CLIENT, ports[0], SERVER, ports[1], handshake=False)
+    for _ in range(5):
+        talk.client(b"q" * 50).server(b"z" * 700)
+    path = wire.write(tmp_path / "site.pcap")
+    before = classify(path).rows("flows")[0]["component"]
+    toml = stub_of(path, capsys)
+    assert bool(toml) == (before == "unclassified.tcp")
+    if toml:
+        overlay = tmp_path / "own.toml"
+        overlay.write_text(toml)
+        (row,) = classify(path, signatures=[overlay]).rows("flows")
+        assert row["component"].startswith("my_site.tcp_")
+
+
 def test_attempts_without_an_answer_give_no_stub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wire = Wire()
     wire.tcp(CLIENT, 50000, SERVER, 7700, handshake=False).segment(0, 2)
