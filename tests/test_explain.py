@@ -229,3 +229,13 @@ def test_every_host_of_the_samples_can_be_explained(name: str) -> None:
         assert len(said) < 200
     for row in report.rows("flows"):
         assert str(row["component"]) in report.explain(row["flow_id"])
+
+
+@pytest.mark.parametrize("name", ["digifort_site.pcapng", "digital_sentry_site.pcap", "neighbours.pcapng"])
+def test_every_evidence_code_is_in_the_docs(name: str) -> None:
+    page = (SAMPLES.parent / "docs" / "evidence.md").read_text(encoding="utf-8")
+    codes = {code for row in classify(SAMPLES / name).rows("flows") for code in row["evidence"]}
+    assert len(codes) > 10
+    for code in codes:
+        kind, colon, _ = code.partition(":")
+        assert f"`{kind}{colon}" in page, code
