@@ -107,9 +107,9 @@ def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:
         return NO_PROOFS
     flow_of = np.full(int(flows.row.max(initial=-1)) + 1, -1, "i4")
     flow_of[flows.row] = np.arange(len(flows))
-    shared = ~flows.orig_addr.any(axis=1) & ~flows.resp_addr.any(axis=1)  # rows of many flows, beyond the cap
+    shared: Array = (flows.orig_addr | flows.resp_addr).max(axis=1) == 0  # rows of many flows, beyond the cap
     # both sides of a TCP flow said what one side says, and nothing else tells which is which
-    guessed = (flows.proto == _TCP) & (flows.direction_basis == DIRECTION_BASES.index("first_packet"))
+    guessed: Array = (flows.proto == _TCP) & (flows.direction_basis == DIRECTION_BASES.index("first_packet"))
     by_flow: dict[int, list[Proof]] = {}
     for proof in found:
         flow = int(flow_of[proof.row]) if proof.row < len(flow_of) else -1

@@ -79,7 +79,9 @@ def shared_slot(flows: Any, slots: Any, proto: int, version: int) -> int:
 def is_shared(flows: Any, row: int) -> bool:
     """Whether a row is one that flows beyond the cap share (`share_row`)."""
     f = flows[row]
-    return f["a_port"] == 0 and f["b_port"] == 0 and f["a3"] == 0 and f["b3"] == 0 and f["a0"] == 0 and f["b0"] == 0
+    if f["a_port"] != 0 or f["b_port"] != 0:
+        return False
+    return i64(f["a3"]) == 0 and i64(f["b3"]) == 0 and i64(f["a0"]) == 0 and i64(f["b0"]) == 0
 
 
 @kernel
