@@ -14,7 +14,7 @@ from payload_vectors import SSRP_HEAD, hexed, ssrp
 from wires import CAMERA, CLIENT, OTHER, SERVER, Wire, flow, learned, owner
 
 from captures.makers import payloads as made
-from classifier import classify
+from classifier import Report, classify
 from classifier.columns import TABLES
 from classifier.limits import Limits
 from classifier.render import csv, text
@@ -395,3 +395,46 @@ def test_flows_beyond_the_cap_do_not_lend_each_other_what_they_say(tmp_path: Pat
     assert not any(row["evidence"] for row in rows)
     # who answered, and from where, is in the packet itself
     assert learned(report) == [("other.mssql", OTHER, 50234, "ssrp")]
+
+
+def everything() -> Wire:
+    """A bit of all of it, a connection that began before included."""
+    wire = Wire()
+    wire.tcp(OTHER, 50001, SERVER, 9600, handshake=False).client(b"q" * 9).server(b"z" * 100)
+    media(wire, 3478)
+    wire.tcp(CLIENT, 50000, SERVER, 9600).server(LOGIN).client(b"x" * 20)
+    session(wire, 3478, pieces=3)
+    wire.tcp(CLIENT, 50002, SERVER, 9601, handshake=False).client(API).server(REFUSAL)
+    sql(wire, 50234)
+    media(wire, 3456)
+    wire.udp(OTHER, 1434, CLIENT, 50003, ssrp(SSRP_HEAD + b"tcp;50234;;"))
+    return wire
+
+
+def labels(report: Report) -> str:
+    """All that payloads had a say in."""
+    document = {name: report.rows(name) for name in ("flows", "learned", "hosts", "candidates", "components")}
+    document["why"] = [report.explain(number) for number in range(len(document["flows"]))]
+    return json.dumps(document, default=str)
+
+
+def test_batches_and_both_speeds_give_the_same_labels_for_the_same_reasons(tmp_path: Path) -> None:
+    wire = everything()
+    path = wire.write(tmp_path / "wire.pcap")
+    whole = labels(classify(path))
+    for compiled in (False, True):
+        for batch in (1, 5, 64):
+            assert labels(classify(path, compiled=compiled, batch=batch)) == whole
+
+
+def test_splitting_the_capture_at_any_packet_gives_the_same_owners_for_the_same_evidence(tmp_path: Path) -> None:
+    wire = everything()
+    names = ("orig_address", "resp_address", "resp_port", "component", "grade", "evidence", "direction_basis")
+
+    def owners(report: Report) -> list[list[str]]:
+        return [[str(row[name]) for name in names] for row in report.rows("flows")]
+
+    whole = owners(wire.report(tmp_path))
+    for cut in range(1, len(wire.frames)):
+        files = [wire.write(tmp_path / "b.pcap", cut), wire.write(tmp_path / "a.pcap", 0, cut)]
+        assert owners(classify(files)) == whole, cut
