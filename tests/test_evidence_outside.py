@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv as csv_module
+import io
 import itertools
 import json
 import random
@@ -11,13 +13,13 @@ from pathlib import Path
 import payload_vectors as vectors
 import pytest
 from payload_vectors import SSRP_HEAD, hexed, ssrp
+from test_hostile_text import CONTROL, FORMULA, NASTY, outputs
 from wires import CAMERA, CLIENT, OTHER, SERVER, Wire, flow, learned, owner
 
 from captures.makers import payloads as made
 from classifier import Report, classify
 from classifier.columns import TABLES
 from classifier.limits import Limits
-from classifier.render import csv, text
 
 RNG = random.Random(4)
 LOGIN = hexed("d151f027 0000003b 01 05 4c4f47494e 00000030 01 01000000 05 4e4f4e4345 08 20000000") + b"0" * 32
@@ -372,12 +374,35 @@ def test_credentials_are_seen_and_never_come_out(tmp_path: Path) -> None:
     report = wire.report(tmp_path)
     for port in (8601, 80, 554):
         assert "content:credentials" in flow(report, port)["evidence"], port
-    shown = [text.render(report, tuple(TABLES)), json.dumps(report.to_dict(tuple(TABLES)), default=str), repr(report)]
-    shown += [report._repr_html_(), *(csv.render(report, name).decode() for name in TABLES)]
-    shown += [report.explain(number) for number in range(len(report.rows("flows")))]
-    for said in shown:
+    shown = outputs(report) | {"document": json.dumps(report.to_dict(tuple(TABLES)), default=str)}
+    for form, said in shown.items():
         for secret in (SECRET, USER, basic):
-            assert secret not in said
+            assert secret not in said, form
+
+
+@pytest.mark.parametrize("kind", ["colour", "title", "c1", "html", "formula", "delete"])
+def test_names_in_payloads_stay_text_in_every_form_of_output(tmp_path: Path, kind: str) -> None:
+    nasty = NASTY[kind]
+    raw = nasty.encode("latin-1")
+    wire = Wire()
+    talk = wire.tcp(CLIENT, 50001, OTHER, 8080).client(made.http_request("GET", "/", "x"))
+    talk.server(b"HTTP/1.1 200 OK\r\nServer: Boa/" + raw + b"\r\n\r\n")
+    hello = vectors.client_hello(vectors.sni(raw))
+    wire.tcp(CLIENT, 50002, OTHER, 44300).client(vectors.record(vectors.handshake(1, hello)))
+    talk = wire.tcp(SERVER, 50003, CAMERA, 554).client(made.rtsp_request("OPTIONS", f"rtsp://{CAMERA}/", 1))
+    talk.server(made.rtsp_reply(1, f"Server: {nasty}"))
+    wire.udp(CAMERA, 1900, CLIENT, 50004, made.ssdp_reply(CAMERA, nasty, "1"))
+    wire.udp(CAMERA, 3702, SERVER, 50005, made.onvif_match("2", nasty, CAMERA))
+    wire.tcp(CLIENT, 50006, OTHER, 50234).client(
+        vectors.PRELOGIN_NAMED.replace(b"DSSQL\0\0\0", raw[:8].ljust(8, b"\0"))
+    )
+    for form, said in outputs(wire.report(tmp_path)).items():
+        assert not CONTROL.search(said), form
+        if form == "html":
+            assert "<script" not in said and "<img" not in said
+        if form.startswith("csv"):
+            cells = [cell for row in csv_module.reader(io.StringIO(said)) for cell in row]
+            assert not any(cell.startswith(FORMULA) for cell in cells), form
 
 
 def test_flows_beyond_the_cap_do_not_lend_each_other_what_they_say(tmp_path: Path) -> None:
