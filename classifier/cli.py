@@ -7,10 +7,9 @@ is read, so that `--help` and completion stay quick (no numpy, numba, pandas, ri
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import click
 
 from classifier.errors import CaptureError, SignatureError
 from classifier.limits import MOST_FLOWS, Limits
+from classifier.output import forget_stdout, put_text, write
 
 if TYPE_CHECKING:
     from classifier.report import Report
@@ -226,7 +226,7 @@ def classify(
     if not quiet and (form != "table" or output is not None or sections):
         _remark_damage(report)
     if place is None:
-        _write(report, form, output, sections)
+        write(report, form, output, sections)
     elif not _explain(report, place, output):
         return EXIT_USAGE
     if _interrupted(report):
@@ -292,7 +292,7 @@ def _explain(report: Report, place: str, output: str | None) -> bool:
     except ValueError as error:
         complain(str(error))
         return False
-    _put_text(said + "\n", output)
+    put_text(said + "\n", output)
     return True
 
 
@@ -341,82 +341,6 @@ def _remark_damage(report: Report) -> None:
             complain(f"{info.path}: and {info.problem_count - 3:,} more problems")
 
 
-def _write(report: Report, form: str, output: str | None, sections: tuple[str, ...]) -> None:
-    if form == "json":
-        from classifier.render import json
-
-        data = json.render(report, sections)
-    elif form == "csv":
-        from classifier.render import csv
-
-        data = csv.render(report, sections[0] if sections else "components")
-    else:
-        from classifier.render import text
-
-        if output is None:
-            _print_text(report, sections)
-            return
-        _put_text(text.render(report, sections), output)
-        return
-    _put(data, output)
-
-
-def _put(data: bytes, output: str | None) -> None:
-    if output is None:
-        with _onto_stdout():
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-    else:
-        from classifier.render import write_output
-
-        try:
-            write_output(output, data)
-        except OSError as error:
-            raise click.UsageError(f"--output {output!r}: {error.strerror or error}") from None
-
-
-def _print_text(report: Report, sections: tuple[str, ...]) -> None:
-    import shutil
-
-    from classifier.progress import is_terminal
-    from classifier.render import text
-
-    out = sys.stdout
-    encoding = out.encoding or "ascii"
-    terminal = is_terminal(out)
-    width = shutil.get_terminal_size((text.WIDTH, 40)).columns if terminal else text.WIDTH
-    _put_text(text.render(report, sections, width=width, colour=terminal and _colours(), encoding=encoding), None)
-
-
-def _put_text(shown: str, output: str | None) -> None:
-    """Text to a file as UTF-8, or to stdout in its encoding."""
-    if output is not None:
-        _put(shown.encode("utf-8", "backslashreplace"), output)
-        return
-    out = sys.stdout
-    encoding = out.encoding or "ascii"
-    with _onto_stdout():
-        out.write(shown.encode(encoding, "backslashreplace").decode(encoding))
-        out.flush()
-
-
-@contextlib.contextmanager
-def _onto_stdout() -> Iterator[None]:
-    """A full disk behind stdout is a sentence; a reader that left is `main`'s to notice."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _forget_stdout()
-        raise click.ClickException(f"standard output: {error.strerror or error}") from None
-
-
-def _colours() -> bool:
-    """Whether a terminal is to be coloured (https://no-color.org)."""
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
 def _interrupted(report: Report) -> bool:
     return any(problem.code == "interrupted" for info in report.captures for problem in info.problems)
 
@@ -443,7 +367,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(str(error))
         return EXIT_USAGE
     except BrokenPipeError:  # the reader (head, less) has seen enough
-        _forget_stdout()
+        forget_stdout()
         return EXIT_BROKEN_PIPE
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
@@ -481,12 +405,6 @@ def _show_usage_error(error: click.ClickException) -> None:
     ctx = getattr(error, "ctx", None)
     if ctx is not None:
         click.echo(f"Try '{ctx.command_path} --help'.", err=True)
-
-
-def _forget_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush stays quiet too."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _add_verbs() -> None:

@@ -46,7 +46,7 @@ def _udp(data: bytes, size: int) -> str:
         length = int.from_bytes(data[2:4], "big")
         return "stun" if length % 4 == 0 and size >= 20 + length else ""
     if data[:4] in (b"M-SE", b"NOTI", b"HTTP"):
-        return "httpu"
+        return "httpu" if len(data) >= 8 and data.startswith((b"M-SEARCH", b"NOTIFY *", b"HTTP/1.")) else ""
     if data[:1] == b"<":
         return "soap" if data[:4] == b"<?xm" or _is_envelope(data) else ""
     if 20 <= data[0] <= 25 and data[1:3] in (b"\xfe\xff", b"\xfe\xfd"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv as csv_module
+import io
 import itertools
 import json
 import random
@@ -11,12 +13,13 @@ from pathlib import Path
 import payload_vectors as vectors
 import pytest
 from payload_vectors import SSRP_HEAD, hexed, ssrp
+from test_hostile_text import CONTROL, FORMULA, NASTY, outputs
 from wires import CAMERA, CLIENT, OTHER, SERVER, Wire, flow, learned, owner
 
 from captures.makers import payloads as made
-from classifier import classify
+from classifier import Report, classify
 from classifier.columns import TABLES
-from classifier.render import csv, text
+from classifier.limits import Limits
 
 RNG = random.Random(4)
 LOGIN = hexed("d151f027 0000003b 01 05 4c4f47494e 00000030 01 01000000 05 4e4f4e4345 08 20000000") + b"0" * 32
@@ -68,6 +71,19 @@ def test_the_same_bytes_from_the_client_prove_nothing(tmp_path: Path) -> None:
     assert learned(report) == []
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_where_both_sides_send_frames_and_nothing_tells_them_apart_no_host_is_a_server(
+    tmp_path: Path, first: int
+) -> None:
+    wire = Wire()
+    talk = wire.tcp(CLIENT, 50000, SERVER, 40000, handshake=False)
+    for side in (first, 1 - first):
+        talk.segment(side, 0x18, LOGIN)
+    report = wire.report(tmp_path)
+    assert [row["component"] for row in report.rows("flows")] == ["unclassified.tcp"]
+    assert learned(report) == []
+
+
 @pytest.mark.parametrize("greeting", [b"\0" + LOGIN, LOGIN[:3], LOGIN[:3] + b"\x28" + LOGIN[4:], LOGIN[:4] + bytes(70)])
 def test_what_only_looks_like_a_greeting_proves_nothing(tmp_path: Path, greeting: bytes) -> None:
     wire = Wire()
@@ -99,6 +115,15 @@ def test_a_path_of_the_api_in_lower_case_names_it_on_any_port(tmp_path: Path) ->
     report = wire.report(tmp_path)
     assert owner(report, 9601) == ("digifort.http_api", "confirmed")
     assert learned(report) == [("digifort.http_api", SERVER, 9601, "content")]
+
+
+def test_a_proxy_that_is_asked_for_the_api_is_not_the_api(tmp_path: Path) -> None:
+    wire = Wire()
+    request = b"GET http://vms:8601/Interface/Cameras HTTP/1.1\r\nHost: vms\r\n\r\n"
+    wire.tcp(CLIENT, 50000, OTHER, 3129).client(request)
+    report = wire.report(tmp_path)
+    assert owner(report, 3129) == ("other.http", "")
+    assert learned(report) == []
 
 
 def test_the_hundredth_request_of_a_connection_still_names_the_api(tmp_path: Path) -> None:
@@ -303,6 +328,17 @@ def test_ssrp_without_a_digital_sentry_host_is_anybodys(tmp_path: Path) -> None:
 # What is not the products'.
 
 
+def test_a_sip_notification_to_the_discovery_port_is_no_upnp(tmp_path: Path) -> None:
+    wire = Wire()
+    wire.tcp(CLIENT, 50000, SERVER, 8600).server(LOGIN)
+    wire.udp(CAMERA, 5060, CLIENT, 8660, b"NOTIFY sip:a@b SIP/2.0\r\nCSeq: 1 NOTIFY\r\n\r\n")
+    wire.udp(OTHER, 1900, CLIENT, 8660, vectors.SSDP_REPLY)
+    report = wire.report(tmp_path)
+    grades = {row["orig_address"]: (row["component"], row["grade"]) for row in report.rows("flows")}
+    assert grades[OTHER] == ("digifort.upnp_discovery", "confirmed")
+    assert grades[CAMERA][1] != "confirmed"
+
+
 def test_ws_discovery_and_tls_are_named_by_what_they_say(tmp_path: Path) -> None:
     wire = Wire()
     wire.udp(SERVER, 50000, CAMERA, 7702, made.onvif_probe("1"))
@@ -338,9 +374,92 @@ def test_credentials_are_seen_and_never_come_out(tmp_path: Path) -> None:
     report = wire.report(tmp_path)
     for port in (8601, 80, 554):
         assert "content:credentials" in flow(report, port)["evidence"], port
-    shown = [text.render(report, tuple(TABLES)), json.dumps(report.to_dict(tuple(TABLES)), default=str), repr(report)]
-    shown += [report._repr_html_(), *(csv.render(report, name).decode() for name in TABLES)]
-    shown += [report.explain(number) for number in range(len(report.rows("flows")))]
-    for said in shown:
+    shown = outputs(report) | {"document": json.dumps(report.to_dict(tuple(TABLES)), default=str)}
+    for form, said in shown.items():
         for secret in (SECRET, USER, basic):
-            assert secret not in said
+            assert secret not in said, form
+
+
+@pytest.mark.parametrize("kind", ["colour", "title", "c1", "html", "formula", "delete"])
+def test_names_in_payloads_stay_text_in_every_form_of_output(tmp_path: Path, kind: str) -> None:
+    nasty = NASTY[kind]
+    raw = nasty.encode("latin-1")
+    wire = Wire()
+    talk = wire.tcp(CLIENT, 50001, OTHER, 8080).client(made.http_request("GET", "/", "x"))
+    talk.server(b"HTTP/1.1 200 OK\r\nServer: Boa/" + raw + b"\r\n\r\n")
+    hello = vectors.client_hello(vectors.sni(raw))
+    wire.tcp(CLIENT, 50002, OTHER, 44300).client(vectors.record(vectors.handshake(1, hello)))
+    talk = wire.tcp(SERVER, 50003, CAMERA, 554).client(made.rtsp_request("OPTIONS", f"rtsp://{CAMERA}/", 1))
+    talk.server(made.rtsp_reply(1, f"Server: {nasty}"))
+    wire.udp(CAMERA, 1900, CLIENT, 50004, made.ssdp_reply(CAMERA, nasty, "1"))
+    wire.udp(CAMERA, 3702, SERVER, 50005, made.onvif_match("2", nasty, CAMERA))
+    wire.tcp(CLIENT, 50006, OTHER, 50234).client(
+        vectors.PRELOGIN_NAMED.replace(b"DSSQL\0\0\0", raw[:8].ljust(8, b"\0"))
+    )
+    for form, said in outputs(wire.report(tmp_path)).items():
+        assert not CONTROL.search(said), form
+        if form == "html":
+            assert "<script" not in said and "<img" not in said
+        if form.startswith("csv"):
+            cells = [cell for row in csv_module.reader(io.StringIO(said)) for cell in row]
+            assert not any(cell.startswith(FORMULA) for cell in cells), form
+
+
+def test_flows_beyond_the_cap_do_not_lend_each_other_what_they_say(tmp_path: Path) -> None:
+    wire = Wire()
+    wire.tcp(CLIENT, 50009, OTHER, 1111).client(b"first")
+    wire.tcp(CLIENT, 50000, SERVER, 9600, handshake=False).server(LOGIN)
+    session(wire, 3456)
+    media(wire, 3456)
+    wire.udp(OTHER, 1434, CLIENT, 50003, ssrp(SSRP_HEAD + b"tcp;50234;;"))
+    for number in range(20):
+        wire.udp(OTHER, 20_000 + number, SERVER, 9, b"anything")
+    report = wire.report(tmp_path, limits=Limits(flows=1))
+    rows = report.rows("flows")
+    assert [row["component"] for row in rows] == ["unclassified.tcp", "unclassified.tcp", "unclassified.udp"]
+    assert not any(row["evidence"] for row in rows)
+    # who answered, and from where, is in the packet itself
+    assert learned(report) == [("other.mssql", OTHER, 50234, "ssrp")]
+
+
+def everything() -> Wire:
+    """A bit of all of it, a connection that began before included."""
+    wire = Wire()
+    wire.tcp(OTHER, 50001, SERVER, 9600, handshake=False).client(b"q" * 9).server(b"z" * 100)
+    media(wire, 3478)
+    wire.tcp(CLIENT, 50000, SERVER, 9600).server(LOGIN).client(b"x" * 20)
+    session(wire, 3478, pieces=3)
+    wire.tcp(CLIENT, 50002, SERVER, 9601, handshake=False).client(API).server(REFUSAL)
+    sql(wire, 50234)
+    media(wire, 3456)
+    wire.udp(OTHER, 1434, CLIENT, 50003, ssrp(SSRP_HEAD + b"tcp;50234;;"))
+    return wire
+
+
+def labels(report: Report) -> str:
+    """All that payloads had a say in."""
+    document = {name: report.rows(name) for name in ("flows", "learned", "hosts", "candidates", "components")}
+    document["why"] = [report.explain(number) for number in range(len(document["flows"]))]
+    return json.dumps(document, default=str)
+
+
+def test_batches_and_both_speeds_give_the_same_labels_for_the_same_reasons(tmp_path: Path) -> None:
+    wire = everything()
+    path = wire.write(tmp_path / "wire.pcap")
+    whole = labels(classify(path))
+    for compiled in (False, True):
+        for batch in (1, 5, 64):
+            assert labels(classify(path, compiled=compiled, batch=batch)) == whole
+
+
+def test_splitting_the_capture_at_any_packet_gives_the_same_owners_for_the_same_evidence(tmp_path: Path) -> None:
+    wire = everything()
+    names = ("orig_address", "resp_address", "resp_port", "component", "grade", "evidence", "direction_basis")
+
+    def owners(report: Report) -> list[list[str]]:
+        return [[str(row[name]) for name in names] for row in report.rows("flows")]
+
+    whole = owners(wire.report(tmp_path))
+    for cut in range(1, len(wire.frames)):
+        files = [wire.write(tmp_path / "b.pcap", cut), wire.write(tmp_path / "a.pcap", 0, cut)]
+        assert owners(classify(files)) == whole, cut

@@ -145,6 +145,8 @@ LOOK_ALIKE: dict[str, tuple[int, bytes, int | None]] = {
     "STUN of an odd length": (UDP, hexed("0001 0003 2112a442") + bytes(15), None),
     "QUIC of an unknown version": (UDP, b"\xc0\0\0\0\5" + bytes(30), None),
     "QUIC with an endless connection id": (UDP, b"\xc0\0\0\0\1\x15" + bytes(30), None),
+    "a SIP notification": (UDP, b"NOTIFY sip:a@b SIP/2.0\r\n\r\n", None),
+    "a notice": (UDP, b"NOTICE *", None),
     "XML that is no envelope": (UDP, b"<html><Event><Envelope>", None),
     "SMB's name alone": (TCP, b"\xfeSMB" + bytes(60), None),
     "nothing": (TCP, b"", None),

@@ -89,6 +89,8 @@ _SMB2 = 0xFE534D42
 _SMB3 = 0xFD534D42
 _MSEARCH = _word("M-SE")
 _NOTIFY = _word("NOTI")
+_ARCH = _word("ARCH")
+_FY_ALL = _word("FY *")
 _XML = _word("<?xm")
 
 
@@ -123,7 +125,7 @@ def sniff_udp(buffer: Any, at: int, have: int, size: int, row: Any) -> int:
     if top == 0 and have >= 20 and be32(buffer, at + 4) == _STUN_COOKIE:
         return STUN if word & 0x3 == 0 and (word & 0xFFFF) + 20 <= size else NO_HINT
     if word in (_MSEARCH, _NOTIFY, _HTTP):
-        return HTTPU
+        return HTTPU if have >= 8 and is_httpu(word, be32(buffer, at + 4)) else NO_HINT
     if first == 0x3C:
         return SOAP if word == _XML or is_envelope(buffer, at, have) else NO_HINT
     if 20 <= first <= 25 and (word >> 8) & 0xFFFF in (0xFEFF, 0xFEFD):
@@ -291,6 +293,14 @@ def is_mpegts(buffer: Any, at: int, have: int, size: int) -> bool:
         if i64(buffer[at + k]) == 0x47:
             sync += 1
     return sync * _TS_PACKET >= have
+
+
+@kernel
+def is_httpu(word: int, following: int) -> bool:
+    """`M-SEARCH`, `NOTIFY *` or `HTTP/1.`: SIP notifies by UDP as well, but not everybody."""
+    if word == _HTTP:
+        return following >> 8 == _VERSION_1
+    return following == (_ARCH if word == _MSEARCH else _FY_ALL)
 
 
 @kernel

@@ -16,16 +16,17 @@ import numpy.typing as npt
 from classifier.decode import hints
 from classifier.evidence.marks import CODES, MARKS, mark_bit
 from classifier.flows.state import RTP_ENOUGH
-from classifier.flows.table import FlowTable
+from classifier.flows.table import DIRECTION_BASES, FlowTable
 
 Array = npt.NDArray[Any]
 
+_TCP = 6
 RTP_RUN = 4
 """Packets that continue their predecessor until a direction is RTP: five in a row (ours; RFC 3550 asks for two)."""
 RTP_SHARE = 4
 """... and at least one in so many of the direction's packets, unless there are RTP_ENOUGH."""
 RTCP_REPORTS = 2
-"""Sender and receiver reports of both sides until a flow is RTCP (ours): a short one has few bytes to tell it by."""
+"""Reports of both sides until a flow is RTCP (ours): a short one has few bytes that could differ."""
 TS_DATAGRAMS = 3
 """MPEG transport stream datagrams until a direction is one (ours)."""
 
@@ -81,15 +82,7 @@ def judge(flows: FlowTable, rows: Array, probes: Array, found: Sequence[Proof]) 
         hit = ((orig_hints & orig_bits) | (resp_hints & resp_bits)) != 0
         flows.evidence[hit] |= mark_bit(code)
     _media(flows, rows, probes)
-    shared = _shared(flows)
-    flows.evidence[shared] = 0
-    return _from_parsers(flows, found, shared)
-
-
-def _shared(flows: FlowTable) -> Array:
-    """Rows that flows beyond the cap share: what one of them shows says nothing of the others."""
-    nobody: Array = (flows.orig_port == 0) & (flows.resp_port == 0) & np.isin(flows.proto, (6, 17))
-    return nobody & ~flows.orig_addr.any(axis=1) & ~flows.resp_addr.any(axis=1)
+    return _from_parsers(flows, found)
 
 
 def _media(flows: FlowTable, rows: Array, probes: Array) -> None:
@@ -108,20 +101,23 @@ def _media(flows: FlowTable, rows: Array, probes: Array) -> None:
             flows.evidence[here[shown]] |= mark_bit(code)
 
 
-def _from_parsers(flows: FlowTable, found: Sequence[Proof], shared: Array) -> Proofs:
+def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:
     """Marks of parsed payloads, where the side that has to say it said it."""
     if not found:
         return NO_PROOFS
     flow_of = np.full(int(flows.row.max(initial=-1)) + 1, -1, "i4")
     flow_of[flows.row] = np.arange(len(flows))
+    shared: Array = (flows.orig_addr | flows.resp_addr).max(axis=1) == 0  # rows of many flows, beyond the cap
+    # both sides of a TCP flow said what one side says, and nothing else tells which is which
+    guessed: Array = (flows.proto == _TCP) & (flows.direction_basis == DIRECTION_BASES.index("first_packet"))
     by_flow: dict[int, list[Proof]] = {}
     for proof in found:
         flow = int(flow_of[proof.row]) if proof.row < len(flow_of) else -1
-        if flow < 0 or shared[flow]:
+        if flow < 0:
             continue
         mark = MARKS[CODES[proof.code]]
         by_originator = (proof.side == 1) == bool(flows.turned[flow])
-        if mark.said_by and by_originator != (mark.said_by == "orig"):
+        if mark.said_by and (guessed[flow] or by_originator != (mark.said_by == "orig")):
             continue
         flows.evidence[flow] |= mark_bit(proof.code)
         by_flow.setdefault(flow, []).append(proof)

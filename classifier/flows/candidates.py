@@ -127,6 +127,12 @@ def candidate_kind(flows: Any, where: int, hint: int, packets: Any, i: int) -> i
 
 
 @kernel
+def speaks_for_hosts(kind: int) -> bool:
+    """Whether what a payload says is of the hosts in the packet, not of its flow."""
+    return kind in (KIND_SSRP, KIND_IGMP, KIND_MLD, KIND_QUOTED)
+
+
+@kernel
 def is_ordinary(kind: int, hint: int) -> bool:
     """Whether a payload only names what is not ours: those are many, and few of them suffice."""
     if kind == KIND_TEXT:
@@ -166,7 +172,7 @@ def offer_candidate(
         at = i64(state[CANDIDATES])
         if state[CANDIDATES_LEFT] <= 0 or at >= len(candidates) or (most > 0 and sniffed >= most):
             # keep-alives and further requests of a kind tell nothing new; a reply or a SETUP could
-            if kind in (KIND_SSRP, KIND_IGMP, KIND_MLD, KIND_QUOTED) or hint == _SETUP or state[CANDIDATES_LEFT] <= 0:
+            if speaks_for_hosts(kind) or hint == _SETUP or state[CANDIDATES_LEFT] <= 0:
                 state[PAYLOADS_UNSEEN] += 1
             return
         state[CANDIDATES_LEFT] -= 1

@@ -222,6 +222,9 @@ def merge_rows(flows: Any, slots: Any, probes: Any, state: Any, later: Any, m: i
             elif later[i]["proto"] < LINK_PROTO:
                 shared = 1
                 turned = 0
+                later[i]["a_hints"] = 0  # what one flow says is not true of the others
+                later[i]["b_hints"] = 0
+                later[i]["probe"] = 0
                 state[OVERFLOW] += i64(later[i]["a_packets"]) + i64(later[i]["b_packets"])
                 at = shared_slot(flows, slots, i64(later[i]["proto"]), i64(later[i]["version"]))
                 row = (i64(slots[at]) & MASK32) - 1  # -1: not there yet

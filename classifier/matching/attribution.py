@@ -111,7 +111,7 @@ class Attribution:
         self._labels = labels
         self._heard = heard
         self._shown_by: dict[int, Array] = {}
-        del labels.reserved, labels.to_group, labels.failed  # only needed while deciding
+        del labels.reserved, labels.to_group  # only needed while deciding
 
     @property
     def signatures(self) -> SignatureSet:

@@ -220,7 +220,8 @@ def _queriers(found: _Found, memberships: Sequence[Membership]) -> None:
 def _said(labels: Labels, proofs: Proofs, code: str) -> Iterable[tuple[int, int, Proof]]:
     """`(flow, side of the speaker: 1 originator, proof)` of every proof of a mark."""
     flows = labels.flows
-    for row in np.flatnonzero((flows.evidence & mark_bit(code)) != 0).tolist():
+    known = np.array(proofs.flows(), "i8")
+    for row in known[(flows.evidence[known] & mark_bit(code)) != 0].tolist():
         for proof in proofs.of(row):
             if proof.code == code:
                 yield row, int((proof.side == 1) == bool(flows.turned[row])), proof
