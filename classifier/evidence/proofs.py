@@ -113,7 +113,7 @@ def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:
     by_flow: dict[int, list[Proof]] = {}
     for proof in found:
         flow = int(flow_of[proof.row]) if proof.row < len(flow_of) else -1
-        if flow < 0:
+        if flow < 0 or shared[flow]:
             continue
         mark = MARKS[CODES[proof.code]]
         by_originator = (proof.side == 1) == bool(flows.turned[flow])
