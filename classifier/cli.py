@@ -48,6 +48,7 @@ EXAMPLES = """\
   classify site.pcapng                      the answer on one screen
   classify monday/                          a folder of rotated captures, as one
   classify site.pcap.gz --section flows     every flow, with its label and why
+  classify site.pcapng --explain 10.0.0.5   what a host is, and what shows it
   classify site.pcapng -o site.json         the whole report, for programs
   classify site.pcapng -o hosts.csv --section hosts
   tcpdump -i eth0 -w - | classify -         live; Ctrl-C ends it and prints the report

@@ -172,6 +172,23 @@ def test_a_stub_for_one_connection_that_began_before_the_capture_owns_it(
         assert row["component"].startswith("my_site.tcp_")
 
 
+def test_flows_whose_listening_side_is_in_doubt_are_not_what_a_stub_begins_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wire = Wire()
+    for server, port in ((SERVER, 323), (OTHER, 443)):  # one port of the client meets two servers
+        talk = wire.tcp(CLIENT, 55936, server, port, handshake=False)
+        for _ in range(3):
+            talk.server(b"z" * 400)
+    wire.tcp(CLIENT, 50000, SERVER, 7700).client(b"q").server(b"z")
+    path = wire.write(tmp_path / "site.pcap")
+    assert owner(classify(path), 323) == ("unclassified.tcp", "")
+    overlay = tmp_path / "own.toml"
+    overlay.write_text(stub_of(path, capsys))
+    report = classify(path, signatures=[overlay])
+    assert [row["id"] for row in report.rows("components") if row["product"] == "my_site"] == ["my_site.tcp_7700"]
+
+
 def test_attempts_without_an_answer_give_no_stub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wire = Wire()
     wire.tcp(CLIENT, 50000, SERVER, 7700, handshake=False).segment(0, 2)

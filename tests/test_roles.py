@@ -106,6 +106,17 @@ def test_who_opens_an_analytics_server_is_the_administration_client_only_beside_
     assert all("Digifort Analytics client" in found[host] for host in (CLIENT, SERVER, OTHER))
 
 
+def test_a_digifort_server_that_is_a_client_of_another_one_is_no_administration_client(tmp_path: Path) -> None:
+    analytics = "10.0.0.11"
+    wire = Wire()
+    wire.tcp(CLIENT, 50000, SERVER, 8600).server(LOGIN)
+    wire.tcp(SERVER, 50001, OTHER, 8600).server(LOGIN)
+    wire.tcp(SERVER, 50002, analytics, 8610).server(made.digifort_ping("CMD_ANALYTICS_PING"))
+    found = roles(wire.report(tmp_path))
+    assert {"Digifort server", "Digifort client", "Digifort Analytics client"} <= set(found[SERVER])
+    assert "Digifort Administration Client" not in found[SERVER]
+
+
 def igmp_query(source: str, group: bytes = bytes(4)) -> bytes:
     return frame(source, "224.0.0.1", 2, struct.pack(">BBH", 0x11, 100, 0) + group)
 

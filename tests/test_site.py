@@ -70,6 +70,15 @@ def test_a_sql_port_that_the_user_knows_needs_a_host_of_the_product(tmp_path: Pa
     assert owner(report, 50492, OTHER)[0] == "other.mssql"
 
 
+def test_a_sql_port_that_the_user_knows_gives_no_other_sql_server_to_the_product(tmp_path: Path) -> None:
+    wire = Wire()
+    wire.udp(CLIENT, 50000, OTHER, 1434, b"\x04PAYROLL\0")
+    wire.udp(OTHER, 1434, CLIENT, 50000, vectors.ssrp(vectors.SSRP_HEAD + b"tcp;51000;;"))
+    quiet(wire, CLIENT, OTHER, 51000)
+    report = classify(wire.write(tmp_path / "site.pcap"), site=Site.of(["digital_sentry.sql=50492/tcp"]))
+    assert owner(report, 51000) == ("other.mssql", "")
+
+
 def test_a_host_that_the_user_names_supports_generic_ports_and_has_its_role(tmp_path: Path) -> None:
     wire = Wire()
     quiet(wire, CLIENT, SERVER, 80)

@@ -99,8 +99,8 @@ def _host_lines(host: _Host) -> list[str]:
         for reason in roles.reasons(host.address, word):
             lines.append(f"    - {reason.sentence.rstrip('.')}{_of_flow(facts, reason.flow)}.{shown_by(facts, reason)}")
     lines += _names(host)
-    lines += _groups(host, "It listens:", host.own)
-    lines += _groups(host, "It uses:", ~host.own)
+    lines += _groups(host, "At its own ports:", host.own)
+    lines += _groups(host, "At ports of others:", ~host.own)
     lines += _learned(host)
     lines += _considered(facts, rows)
     lines.append(f"One port of it: --explain {endpoint(host.address, _a_port(host))}")
