@@ -91,6 +91,18 @@ def test_a_recorder_that_offers_rtsp_is_a_server_not_a_camera(tmp_path: Path) ->
     assert "camera" not in roles(wire.report(tmp_path))[SERVER]
 
 
+def test_digiforts_rtsp_server_is_no_camera_though_nothing_else_of_it_is_seen(tmp_path: Path) -> None:
+    wire = Wire()
+    talk = wire.tcp(CLIENT, 50000, SERVER, 554)
+    talk.client(made.rtsp_request("DESCRIBE", f"rtsp://{SERVER}/x", 1))
+    challenge = 'WWW-Authenticate: Basic realm="Digifort RTSP Server"'
+    talk.server(made.rtsp_reply(1, challenge, status="401 Unauthorized"))
+    media(wire, 40000, source=SERVER, target=CLIENT)
+    found = roles(wire.report(tmp_path))
+    assert "Digifort RTSP server" in found[SERVER]
+    assert "camera" not in found[SERVER]
+
+
 def test_who_opens_an_analytics_server_is_the_administration_client_only_beside_a_digifort_server(
     tmp_path: Path,
 ) -> None:

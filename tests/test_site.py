@@ -7,7 +7,7 @@ from pathlib import Path
 
 import payload_vectors as vectors
 import pytest
-from test_evidence_outside import API, CAMERA_REFUSAL, LOGIN, media
+from test_evidence_outside import API, CAMERA_REFUSAL, LOGIN, media, session
 from wires import CAMERA, CLIENT, OTHER, SERVER, Wire, codes, flow, owner
 
 from captures.makers import payloads as made
@@ -157,6 +157,16 @@ def test_a_host_that_is_not_there_is_said_and_gets_no_role(tmp_path: Path) -> No
     assert [part in " ".join(unseen) for part in ("10.9.9.9", "tcp/9600", "239.1.2.3")] == [True] * 3
     assert len(unseen) == 3
     assert "10.9.9.9" not in report.facts.labels.roles
+
+
+def test_a_camera_that_the_user_calls_a_server_stays_a_camera_and_it_is_said(tmp_path: Path) -> None:
+    wire = Wire()
+    session(wire, 40000, client=OTHER)
+    media(wire, 40000, target=OTHER)
+    report = classify(wire.write(tmp_path / "site.pcap"), site=Site.of([], [f"{CAMERA}=digifort.server"]))
+    assert "camera" in report.facts.labels.roles[CAMERA]
+    (message,) = messages(report, "site_contradiction")
+    assert f"{CAMERA} is a camera: it answers RTSP (record 1)" in message
 
 
 def test_a_port_that_refuses_contradicts(tmp_path: Path) -> None:

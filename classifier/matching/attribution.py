@@ -31,11 +31,9 @@ from classifier.matching.labels import (
     SERVICE,
     STREAM,
     SUPPORTED,
-    SWAPPED,
     UNEXPECTED_PORT,
     UNSUPPORTED,
     Labels,
-    said_support,
 )
 from classifier.matching.model import END_NAMES, LISTENER, TRANSPORTS, Array, Learned, Signature, SignatureSet
 from classifier.matching.reasons import candidate_reason, direction_sentence, holds_sentence, where_sentence
@@ -110,7 +108,6 @@ class Attribution:
         self.proofs = proofs
         self._labels = labels
         self._heard = heard
-        self._shown_by: dict[int, Array] = {}
         del labels.reserved, labels.to_group  # only needed while deciding
 
     @property
@@ -191,7 +188,7 @@ class Attribution:
     @cached_property
     def disputes(self) -> list[Dispute]:
         """Where the capture contradicts what the user says of the site."""
-        return disputes(self._labels, self.learned)
+        return disputes(self._labels, self.learned, self.host_roles if self._labels.said else None)
 
     # --- evidence ---------------------------------------------------------------------------------------------
 
@@ -304,19 +301,8 @@ class Attribution:
             for side in (0, 1):
                 here = np.flatnonzero(by_it & (labels.end[rows] ^ (labels.support[rows] & 1) == side))
                 keys = labels.keys(rows[here], side)
-                only[here] = member(keys, said) & ~member(keys, self._shown(number))
+                only[here] = member(keys, said) & ~member(keys, labels.shown(number))
         return only
-
-    def _shown(self, number: int) -> Array:
-        """Sorted keys of the hosts that flows, without the user's word, show to listen for a component."""
-        known = self._shown_by.get(number)
-        if known is None:
-            labels = self._labels
-            rows = np.flatnonzero((labels.component == number) & (labels.support != said_support(number)))
-            side = labels.end[rows] ^ ((labels.flags[rows] & SWAPPED) != 0)
-            keys = [labels.keys(rows[side == here], here) for here in (0, 1)]
-            known = self._shown_by[number] = np.unique(np.concatenate(keys))
-        return known
 
     def _of_signature(self, flow: int, how: int, signature: Signature, end: int) -> Evidence:
         transport, port = self._port(flow, end)

@@ -17,6 +17,7 @@ from classifier.matching.groups import to_address
 from classifier.matching.hosts import member
 from classifier.matching.labels import CONTENT, Labels
 from classifier.matching.model import TRANSPORTS, Array, KnownHost, Learned, Signature
+from classifier.matching.roles import CAMERA, HostRoles
 
 CONTRADICTION, UNSEEN = "site_contradiction", "site_unseen"
 _TCP = TRANSPORTS["tcp"]
@@ -31,11 +32,12 @@ class Dispute:
     message: str
 
 
-def disputes(labels: Labels, learned: Sequence[Learned]) -> list[Dispute]:
-    """What the user says and the capture does not bear out, in the order it was said."""
+def disputes(labels: Labels, learned: Sequence[Learned], roles: HostRoles | None = None) -> list[Dispute]:
+    """What the user says and the capture does not bear out, in the order it was said. `roles`: of the hosts."""
     found: list[Dispute] = []
     for host in labels.signatures.hosts:
         found += _of_host(labels, host, learned)
+        found += _camera(labels, host, roles)
     for number, signature in enumerate(labels.signatures.signatures):
         changed = dict(signature.overridden)
         for key in ("ports", "groups"):
@@ -69,6 +71,18 @@ def _of_host(labels: Labels, host: KnownHost, learned: Sequence[Learned]) -> Ite
                 what = f"{signature.name} is on {item.transport}/{item.port} of {item.address}, not on"
                 what = f"{what} {signature.ports.text()} (record {item.record})"
                 yield Dispute(CONTRADICTION, item.record, f"{what}: {host.origin} says nothing of the port")
+
+
+def _camera(labels: Labels, host: KnownHost, roles: HostRoles | None) -> Iterator[Dispute]:
+    """A camera is no server of a product."""
+    signature = labels.signatures.get(host.component)
+    if roles is None or signature is None or CAMERA not in roles.words.get(host.address, ()):
+        return
+    why = roles.reasons(host.address, CAMERA)[0]
+    record = why.record or (int(labels.flows.first_record[why.flow]) if why.flow >= 0 else 0)
+    otherwise = _otherwise(host.origin, f"{host.address} is {signature.listener_role}")
+    text = f"{host.address} is a camera: {why.sentence[:1].lower()}{why.sentence[1:]} (record {record}); {otherwise}"
+    yield Dispute(CONTRADICTION, record, text)
 
 
 def _of_map(

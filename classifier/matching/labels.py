@@ -104,6 +104,7 @@ class Labels:
             [item.id for item in signatures.signatures if item.alone != "probable" or item.is_learned],
         )
         self.said: dict[int, Array] = self._said()
+        self._shown: dict[int, Array] = {}
         self._candidates: list[tuple[int, int, Array]] = []
 
     def _said(self) -> dict[int, Array]:
@@ -125,6 +126,16 @@ class Labels:
         if said is not None:
             found[member(listener, said)] = said_support(number)
         return found
+
+    def shown(self, number: int) -> Array:
+        """Sorted keys of the hosts that finished labels, without the user's word, show to listen for a component."""
+        known = self._shown.get(number)
+        if known is None:
+            rows = np.flatnonzero((self.component == number) & (self.support != said_support(number)))
+            side = self.end[rows] ^ ((self.flags[rows] & SWAPPED) != 0)
+            keys = [self.keys(rows[side == here], here) for here in (0, 1)]
+            known = self._shown[number] = np.unique(np.concatenate(keys))
+        return known
 
     def is_present(self, address: str) -> bool:
         """Whether a flow has this address at one of its ends."""

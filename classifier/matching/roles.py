@@ -181,11 +181,11 @@ def _cameras(labels: Labels, found: _Found, proofs: Proofs, media: Sequence[Medi
 
 
 def _servers(labels: Labels) -> Array:
-    """Keys of hosts that listen for a component that needs no support."""
+    """Keys of hosts that the capture shows to listen for a component of a product, by TCP or without support."""
     held = [
-        labels.roles.get(number, LISTENER)
+        labels.shown(number) if number in labels.said else labels.roles.get(number, LISTENER)
         for number, signature in enumerate(labels.signatures.signatures)
-        if signature.alone == "probable" and not signature.groups
+        if (signature.alone == "probable" or signature.transport == "tcp") and not signature.groups
     ]
     return np.unique(np.concatenate([np.zeros(0, np.uint64), *held]))
 
