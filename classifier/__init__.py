@@ -15,11 +15,12 @@ from classifier import errors
 
 if TYPE_CHECKING:
     from classifier.engine import classify
+    from classifier.matching.site import Site
     from classifier.report import Report
 
 __version__ = "0.1.0"
 
-__all__ = ["Report", "__version__", "classify", "errors"]
+__all__ = ["Report", "Site", "__version__", "classify", "errors"]
 
 
 def __getattr__(name: str) -> Any:
@@ -31,6 +32,10 @@ def __getattr__(name: str) -> Any:
         from classifier.report import Report
 
         return Report
+    if name == "Site":
+        from classifier.matching.site import Site
+
+        return Site
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

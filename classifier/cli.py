@@ -7,10 +7,9 @@ is read, so that `--help` and completion stay quick (no numpy, numba, pandas, ri
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ import click
 from classifier import quantities
 from classifier.errors import CaptureError, SignatureError
 from classifier.limits import MOST_FLOWS, Limits
+from classifier.output import forget_stdout, put_text, write
 
 if TYPE_CHECKING:
     from classifier.report import Report
@@ -39,7 +39,7 @@ TRACEBACK_VARIABLE = "CLASSIFIER_TRACEBACK"
 # The same as columns.TABLES and render.FORMATS, which are not imported for the sake of a quick --help (tests compare)
 SECTIONS = (
     "components", "flows", "hosts", "streams", "multicast", "findings", "timeline", "protocols", "quality",
-    "unclassified", "candidates", "learned",
+    "unclassified", "candidates", "learned", "others",
 )  # fmt: skip
 FORMATS = ("table", "json", "csv")
 SUFFIXES = {".json": "json", ".csv": "csv", ".txt": "table"}
@@ -49,6 +49,7 @@ EXAMPLES = """\
   classify site.pcapng                      the answer on one screen
   classify monday/                          a folder of rotated captures, as one
   classify site.pcap.gz --section flows     every flow, with its label and why
+  classify site.pcapng --explain 10.0.0.5   what a host is, and what shows it
   classify site.pcapng -o site.json         the whole report, for programs
   classify site.pcapng -o hosts.csv --section hosts
   tcpdump -i eth0 -w - | classify -         live; Ctrl-C ends it and prints the report
@@ -180,6 +181,27 @@ def _checked(read: Callable[[str], int], value: str | None) -> str | None:
     help="Also use this signature file (TOML): a product of your own, or a site's moved ports; may be repeated.",
 )
 @click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    metavar="COMPONENT=WHERE",
+    help="A component is elsewhere at this site: digifort.server=9600/tcp (ports and ranges, joined by commas) or "
+    "digifort.multicast_media=239.1.2.3 (a group); may be repeated. What the capture contradicts is said.",
+)
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="ADDRESS=COMPONENT",
+    help="This host listens for a component: 10.0.0.5=digifort.server; may be repeated.",
+)
+@click.option(
+    "--explain",
+    "place",
+    metavar="HOST[:PORT]",
+    help="Instead of the report, say in sentences what a host or one of its ports is, and what shows it.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(("error", "warning")),
     help="Exit with 1 when a finding of this severity or worse was made.",
@@ -207,6 +229,9 @@ def classify(
     link: str | None,
     plain: bool,
     signature_files: tuple[str, ...],
+    maps: tuple[str, ...],
+    hosts: tuple[str, ...],
+    place: str | None,
     fail_on: str | None,
     max_flows: int,
     quiet: bool,
@@ -225,7 +250,14 @@ def classify(
     _check_input(files, ctx)
     if output is not None:
         _check_output(output, files, ctx)
-    report, unreadable = _read(files, signature_files, Limits(flows=max_flows), quiet)
+    if place is not None:
+        _check_place(place, form, sections, ctx)
+    options = {"signatures": signature_files, "limits": Limits(flows=max_flows)}
+    if maps or hosts:
+        from classifier.matching.site import Site
+
+        options["site"] = Site.of(maps, hosts)
+    report, unreadable = _read(files, options, quiet)
     for message in unreadable:
         complain(message)
     if report is None:
@@ -234,7 +266,10 @@ def classify(
         _remark_damage(report)
     if bin_width is not None or link is not None:
         report = report.with_timeline(bin=bin_width, link=link)
-    _write(report, form, output, sections, plain)
+    if place is None:
+        write(report, form, output, sections, plain)
+    elif not _explain(report, place, output):
+        return EXIT_USAGE
     if _interrupted(report):
         return EXIT_INTERRUPTED
     if unreadable:
@@ -279,9 +314,30 @@ def _check_output(output: str, files: tuple[str, ...], ctx: click.Context) -> No
         raise click.UsageError(f"--output {output!r}: no permission to write there", ctx)
 
 
-def _read(
-    files: Sequence[str], signatures: Sequence[str], limits: Limits, quiet: bool
-) -> tuple[Report | None, list[str]]:
+def _check_place(place: str, form: str, sections: tuple[str, ...], ctx: click.Context) -> None:
+    """Before hours of reading: is --explain alone, and does it name a host?"""
+    if form != "table" or sections:
+        raise click.UsageError("--explain gives sentences: leave --section and --format out", ctx)
+    from classifier.explain.place import parse_place
+
+    try:
+        parse_place(place)
+    except ValueError as error:
+        raise click.UsageError(f"--explain {place!r}: {error}", ctx) from None
+
+
+def _explain(report: Report, place: str, output: str | None) -> bool:
+    """Show what a host or port is; false, with a sentence, when the capture does not have it."""
+    try:
+        said = report.explain(place)
+    except ValueError as error:
+        complain(str(error))
+        return False
+    put_text(said + "\n", output)
+    return True
+
+
+def _read(files: Sequence[str], options: dict[str, Any], quiet: bool) -> tuple[Report | None, list[str]]:
     """The report of what could be read, and a sentence per file that could not."""
     from classifier import engine, jit
     from classifier.progress import Progress
@@ -297,7 +353,7 @@ def _read(
     jit.on_compile(None if quiet else remark)
     while wanted:
         try:
-            report = engine.classify(wanted, signatures=signatures, progress=progress, limits=limits)
+            report = engine.classify(wanted, progress=progress, **options)
             return report, unreadable + [_sentence(error) for error in report.unreadable]
         except CaptureError as error:
             unreadable.append(_sentence(error))
@@ -326,69 +382,6 @@ def _remark_damage(report: Report) -> None:
             complain(f"{info.path}: and {info.problem_count - 3:,} more problems")
 
 
-def _write(report: Report, form: str, output: str | None, sections: tuple[str, ...], plain: bool) -> None:
-    if form == "json":
-        from classifier.render import json
-
-        data = json.render(report, sections)
-    elif form == "csv":
-        from classifier.render import csv
-
-        data = csv.render(report, sections[0] if sections else "components")
-    else:
-        from classifier.render import text
-
-        if output is None:
-            _print_text(report, sections, plain)
-            return
-        encoding = "ascii" if plain else "utf-8"
-        data = text.render(report, sections, encoding=encoding).encode(encoding, "backslashreplace")
-    if output is None:
-        with _onto_stdout():
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-    else:
-        from classifier.render import write_output
-
-        try:
-            write_output(output, data)
-        except OSError as error:
-            raise click.UsageError(f"--output {output!r}: {error.strerror or error}") from None
-
-
-def _print_text(report: Report, sections: tuple[str, ...], plain: bool) -> None:
-    import shutil
-
-    from classifier.progress import is_terminal
-    from classifier.render import text
-
-    out = sys.stdout
-    encoding = "ascii" if plain else out.encoding or "ascii"
-    terminal = is_terminal(out)
-    width = shutil.get_terminal_size((text.WIDTH, 40)).columns if terminal else text.WIDTH
-    shown = text.render(report, sections, width=width, colour=terminal and _colours(), encoding=encoding)
-    with _onto_stdout():
-        out.write(shown.encode(encoding, "backslashreplace").decode(encoding))
-        out.flush()
-
-
-@contextlib.contextmanager
-def _onto_stdout() -> Iterator[None]:
-    """A full disk behind stdout is a sentence; a reader that left is `main`'s to notice."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _forget_stdout()
-        raise click.ClickException(f"standard output: {error.strerror or error}") from None
-
-
-def _colours() -> bool:
-    """Whether a terminal is to be coloured (https://no-color.org)."""
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
 def _interrupted(report: Report) -> bool:
     return any(problem.code == "interrupted" for info in report.captures for problem in info.problems)
 
@@ -415,7 +408,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(str(error))
         return EXIT_USAGE
     except BrokenPipeError:  # the reader (head, less) has seen enough
-        _forget_stdout()
+        forget_stdout()
         return EXIT_BROKEN_PIPE
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
@@ -453,12 +446,6 @@ def _show_usage_error(error: click.ClickException) -> None:
     ctx = getattr(error, "ctx", None)
     if ctx is not None:
         click.echo(f"Try '{ctx.command_path} --help'.", err=True)
-
-
-def _forget_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush stays quiet too."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _add_verbs() -> None:

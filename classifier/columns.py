@@ -62,7 +62,7 @@ PACKET = np.dtype(
         ("frag_id", "u4"),  # IP identification
         ("capture", "i4"),  # index of the capture (set by the engine)
         ("proto", "i4"),  # IP protocol, or LINK_PROTO + code
-        ("vlan", "i4"),  # innermost VLAN id, NO_VLAN without a tag
+        ("vlan", "i2"),  # innermost VLAN id, NO_VLAN without a tag
         ("frag_offset", "u2"),  # bytes; with frag_more both 0 when not a fragment
         ("src_port", "u2"),  # 0 where there are none
         ("dst_port", "u2"),
@@ -246,6 +246,12 @@ FLOWS = _table(
     ("resp_ip_bytes", "int", "bytes", "IP total lengths, sent by the responder"),
     ("capture", "int", "", "index of the capture that holds the first packet"),
     ("first_record", "int", "", "number of the first packet's record in its capture, from 1"),
+    (
+        "name",
+        "str",
+        "",
+        "what its payload calls it: TLS server name, SQL instance, Digifort version, server software; empty without",
+    ),
     ("peak_bps", "float", "bit/s", "highest 1-second bin, both directions"),
     ("peak_ns", "time", "ns", "start of that second"),
 )
@@ -332,6 +338,22 @@ UNCLASSIFIED = _table(
     ("flows", "int", "flows", ""),
     ("share", "float", "", "share of the capture's wire bytes, 0 to 1"),
     ("hint", "str", "", "what little is known"),
+)
+
+OTHERS = _table(
+    ("component", "category", "", "component id of the service"),
+    (
+        "what",
+        "str",
+        "",
+        "the service in words, with the name: TLS to NAME, HTTP by SOFTWARE, RTP without a known owner",
+    ),
+    ("name", "str", "", "as in flows, empty without"),
+    ("servers", "int", "hosts", "distinct responders"),
+    ("packets", "int", "packets", ""),
+    ("wire_bytes", "int", "bytes", ""),
+    ("flows", "int", "flows", ""),
+    ("share", "float", "", "share of the capture's wire bytes, 0 to 1"),
 )
 
 CANDIDATES = _table(
@@ -442,4 +464,5 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "unclassified": UNCLASSIFIED,
     "candidates": CANDIDATES,
     "learned": LEARNED,
+    "others": OTHERS,
 }

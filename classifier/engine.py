@@ -23,13 +23,14 @@ from classifier.evidence.collect import Collector, IcmpError, Membership
 from classifier.evidence.proofs import NO_PROOFS, Proofs, judge
 from classifier.evidence.sessions import Medium
 from classifier.flows.finish import finish_flows
-from classifier.flows.state import FORGOTTEN, HELD_FULL, JOINED, OVERFLOW, PAYLOADS_UNSEEN
+from classifier.flows.state import FORGOTTEN, HELD_FULL, JOINED, OVERFLOW, PAYLOADS_UNSEEN, PROBES_FULL
 from classifier.flows.table import FlowTable, LinkTable
 from classifier.flows.tally import BIN_WIDTH_NS, Tally
 from classifier.interrupt import Interruption
 from classifier.jit import speed, view
 from classifier.limits import DEFAULTS, Limits
 from classifier.matching import (
+    Heard,
     Learned,
     SignatureSet,
     attribute,
@@ -37,6 +38,7 @@ from classifier.matching import (
     load_signatures,
     service_ports,
 )
+from classifier.matching.site import NO_SITE, Site
 
 if TYPE_CHECKING:
     from classifier.report import Report
@@ -77,12 +79,14 @@ def classify(
     compiled: bool | None = None,
     batch: int = BATCH,
     limits: Limits = DEFAULTS,
+    site: Site = NO_SITE,
 ) -> Report:
     """Read one capture, several, or a folder of them as one capture in time order, and label what is in it.
 
     `signatures`: further signature files. `progress(bytes_done, bytes_total or None, packets)` is called about
     once per megabyte. `compiled`: speed of the kernels, None = interpreted for small captures. `batch`: records decoded
-    at a time; neither changes a result. `limits`: what may be kept in memory; a limit that is reached is one of
+    at a time; neither changes a result. `site`: moved ports and known hosts; what contradicts it is in
+    `report.problems`. `limits`: what may be kept in memory; a limit that is reached is one of
     `report.problems`.
 
     Raises CaptureError when no input could be read (inputs that could not be read beside others that could are in
@@ -90,9 +94,10 @@ def classify(
     """
     from classifier.report import Report
 
-    known = load_signatures(signatures)
+    known = load_signatures(signatures, site)
     result = read(source, signatures=known, progress=progress, compiled=compiled, batch=batch, limits=limits)
-    labels = attribute(result.flows, result.links, known, result.learned, result.proofs)
+    heard = Heard(result.memberships, result.media)
+    labels = attribute(result.flows, result.links, known, result.learned, result.proofs, heard)
     return Report(result, known, labels)
 
 
@@ -310,4 +315,7 @@ def _caps_reached(tally: Tally, collector: Collector, limits: Limits) -> list[Pr
     if state[PAYLOADS_UNSEEN]:
         text = "not looked at for evidence: too many"
         reached.append(("evidence_cap", f"{how_many(PAYLOADS_UNSEEN, 'payload')} {text}"))
+    if state[PROBES_FULL]:
+        text = "of further flows than can be watched were not looked at for media streams"
+        reached.append(("evidence_cap", f"{how_many(PROBES_FULL, 'packet')} {text}"))
     return [Problem(code, 0, 0, message) for code, message in reached]

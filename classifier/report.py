@@ -28,7 +28,7 @@ ALWAYS = (
     "components", "candidates", "learned", "findings", "hosts", "streams", "multicast", "protocols", "unclassified",
 )  # fmt: skip
 """Sections that every JSON document has."""
-ON_REQUEST = ("flows", "timeline", "quality")
+ON_REQUEST = ("flows", "timeline", "quality", "others")
 
 CAPTURE_KEYS = (
     "path", "format", "compression", "link_types", "packets", "wire_bytes", "captured_bytes", "first_ns", "last_ns",
@@ -46,8 +46,8 @@ class Report:
 
     Attributes: `captures` (list of CaptureInfo), `totals` (dict: packets, wire_bytes, captured_bytes, ip_bytes, flows,
     first_ns, last_ns, duration_ns), `complete`. Tables as DataFrames: `components`, `flows`, `hosts`, `streams`,
-    `multicast`, `findings`, `protocols`, `unclassified`, `candidates`, `learned`, `timeline`, `quality`. Tables as
-    plain rows: `rows(section)`.
+    `multicast`, `findings`, `protocols`, `unclassified`, `candidates`, `learned`, `others`, `timeline`,
+    `quality`. Tables as plain rows: `rows(section)`.
     """
 
     def __init__(
@@ -159,6 +159,12 @@ class Report:
             if section in ALWAYS or section in asked:
                 document[section] = self.rows(section)
         return document
+
+    def signature_stub(self) -> str:
+        """A signature file to begin with, for the largest service that nothing owns; empty when there is none."""
+        from classifier.tables.stub import signature_stub
+
+        return signature_stub(self.facts)
 
     def with_timeline(self, bin: str | None = None, link: str | None = None) -> Report:
         """The same report with another width of the timeline's bins, and with a link's speed.
@@ -281,13 +287,23 @@ class Report:
 
         return frames.timeseries(self, freq, by, value, top)
 
+    @property
+    def others(self) -> pd.DataFrame:
+        """What belongs to no product, by service and the names that payloads give."""
+        return self.frame("others")
+
     # -- one flow
 
-    def explain(self, flow_id: int) -> str:
-        """Why a flow is labelled as it is, in sentences."""
-        from classifier.explain import explain
+    def explain(self, what: int | str) -> str:
+        """Why a flow is labelled as it is, in sentences; with a text such as `"10.0.0.5:8600"`, what a host or port is.
 
-        return explain(self.facts, self.check(flow_id))
+        Raises ValueError when the report has no such flow, host or port.
+        """
+        from classifier.explain import explain_flow, explain_place
+
+        if isinstance(what, str):
+            return explain_place(self.facts, what)
+        return explain_flow(self.facts, self.check(what))
 
     def packets(self, flow_id: int) -> Any:
         """A flow's packets as a scapy PacketList, read again from the captures."""

@@ -120,6 +120,32 @@ def check_signatures(files: tuple[str, ...]) -> int:
     return EXIT_OK if len(right) == len(files) else EXIT_USAGE
 
 
+@signatures.command("stub", context_settings=HELP)
+@click.argument("captures", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@_with_signatures
+def stub_signature(captures: tuple[str, ...], files: tuple[str, ...] = ()) -> int:
+    """Print a signature file to begin with, for the largest service in a capture that nothing owns.
+
+    It loads as it is: classify signatures stub site.pcap > own.toml; classify site.pcap --signatures own.toml
+    """
+    from classifier import engine
+    from classifier.cli import EXIT_OK, EXIT_UNREADABLE, complain
+    from classifier.errors import CaptureError
+
+    try:
+        report = engine.classify(captures, signatures=files)
+    except CaptureError as error:
+        complain(str(error))
+        return EXIT_UNREADABLE
+    for missing in report.unreadable:
+        complain(str(missing))
+    toml = report.signature_stub()
+    if not toml:
+        complain("nothing is unclassified that a signature could own")
+    click.echo(toml, nl=False)
+    return EXIT_UNREADABLE if report.unreadable else EXIT_OK
+
+
 @click.command("completion", context_settings=HELP, short_help="Print the shell's completion script (bash, zsh, fish).")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> int:

@@ -33,14 +33,12 @@ from classifier.evidence.icmp import parse_quoted
 from classifier.evidence.membership import parse_igmp, parse_mld
 from classifier.evidence.message import parse_head
 from classifier.evidence.mpegts import parse_ts
-from classifier.evidence.quic import parse_quic
 from classifier.evidence.rtcp import parse_rtcp
 from classifier.evidence.rtp import guess_h264, guess_h265, parse_rtp
 from classifier.evidence.rtsp import Conversation
 from classifier.evidence.sdp import parse_sdp
 from classifier.evidence.ssdp import parse_ssdp
 from classifier.evidence.ssrp import parse_reply, parse_request
-from classifier.evidence.stun import parse_stun
 from classifier.evidence.tds import is_tds, is_tls_wrapped, parse_prelogin
 from classifier.evidence.tls import parse_client_hello, parse_dtls_hello, parse_server_hello, record_kind
 from classifier.evidence.transport import parse_transport
@@ -51,6 +49,7 @@ from classifier.matching import SignatureSet, attribute, load_signatures
 from classifier.render import csv, text
 from classifier.render.escape import printable
 from classifier.report import Report
+from fuzz.sniffed import payloads
 
 LINKS = [*sorted(LINK_KINDS), 253, -1]
 MAX_NAMES = 10_000
@@ -156,8 +155,6 @@ def _evidence(data: bytes) -> None:
         parse_rtp,
         parse_rtcp,
         parse_ts,
-        parse_quic,
-        parse_stun,
         parse_dns,
     ):
         parse(data)
@@ -266,6 +263,6 @@ def whole(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (reader, frame, frames, payload, inflate, whole)
+    target.__name__: target for target in (reader, frame, frames, payload, payloads, inflate, whole)
 }
 """Name of a target -> what it does with bytes."""

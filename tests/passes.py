@@ -12,6 +12,7 @@ import numpy as np
 from classifier.capture.model import CaptureInfo
 from classifier.columns import BIN, NO_VLAN
 from classifier.decode.protocols import LINK_CODES, component_of_link
+from classifier.evidence.proofs import NO_PROOFS
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, address_words
 from classifier.report import Report
 
@@ -66,6 +67,8 @@ class Signatures:
 
     def product_of(self, component_id: str) -> str:
         return component_id.partition(".")[0]
+
+    products = ()
 
     def get(self, component_id: str) -> Any:
         return SimpleNamespace(otherwise="mssql") if component_id == "digital_sentry.sql" else None
@@ -178,6 +181,11 @@ def a_pass(
         evidence_lists=lambda: [flow.evidence for flow in flows],
         learned=(),
         reasons=lambda i: flows[i].reasons,
+        statements=lambda i: [("", reason, None) for reason in flows[i].reasons],
+        against=lambda i: [],
+        doubtful=lambda rows: np.zeros(len(rows), bool),
+        proofs=NO_PROOFS,
+        disputes=(),
     )
     for name, value in changes.items():
         setattr(labels if hasattr(labels, name) else read, name, value)

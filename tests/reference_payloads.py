@@ -46,7 +46,7 @@ def _udp(data: bytes, size: int) -> str:
         length = int.from_bytes(data[2:4], "big")
         return "stun" if length % 4 == 0 and size >= 20 + length else ""
     if data[:4] in (b"M-SE", b"NOTI", b"HTTP"):
-        return "httpu"
+        return "httpu" if len(data) >= 8 and data.startswith((b"M-SEARCH", b"NOTIFY *", b"HTTP/1.")) else ""
     if data[:1] == b"<":
         return "soap" if data[:4] == b"<?xm" or _is_envelope(data) else ""
     if 20 <= data[0] <= 25 and data[1:3] in (b"\xfe\xff", b"\xfe\xfd"):
@@ -109,7 +109,7 @@ def _tcp(data: bytes, size: int) -> Hint:
     if data[0] in (0x12, 0x04):
         name = "tds_request" if data[0] == 0x12 else "tds_reply"
         return (name, False) if _is_prelogin(data, size) else NOTHING
-    if data[:4] in _FOREIGN_TCP or (data[0] == 0 and data[4:8] in (b"\xffSMB", b"\xfeSMB")):
+    if data[:4] in _FOREIGN_TCP or (data[0] == 0 and data[4:8] in (b"\xffSMB", b"\xfeSMB", b"\xfdSMB")):
         return "foreign", False
     return NOTHING
 
@@ -131,16 +131,16 @@ def _text(data: bytes) -> Hint:
     if word == b"HTTP":
         return ("http_reply", data[9:12] == b"401" and len(data) >= 12) if data[4:5] in (b"", b"/") else NOTHING
     if word == b"RTSP":
-        return ("rtsp_reply", True) if data[4:5] in (b"", b"/") else NOTHING
+        return ("rtsp_reply", False) if data[4:5] in (b"", b"/") else NOTHING
     if word in _FOREIGN_TEXT:
         return "foreign", False
     protocol = _protocol(data)
     if word in _RTSP_METHODS:
-        return ("rtsp_request", True) if protocol in ("RTSP", "either") else NOTHING
+        return ("rtsp_request", word == b"SETU") if protocol in ("RTSP", "either") else NOTHING
     if word not in _HTTP_METHODS:
         return NOTHING
     if protocol == "RTSP":
-        return "rtsp_request", True
+        return "rtsp_request", False
     if protocol == "HTTP" or (protocol == "either" and word != b"OPTI"):
         return "http_request", _asks_interface(data)
     return NOTHING

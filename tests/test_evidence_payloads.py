@@ -9,8 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from payload_vectors import VECTORS
+from quic_headers import parse_quic
+from stun_messages import parse_stun
 
-from classifier.evidence import dns, mpegts, quic, rtcp, rtp, ssdp, ssrp, stun, tds, tls, wsd
+from classifier.evidence import dns, mpegts, rtcp, rtp, ssdp, ssrp, tds, tls, wsd
 from fuzz.targets import payload as fuzz_payload
 
 # what they find among VECTORS, besides nothing else
@@ -26,8 +28,8 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], set[str]]] = {
     "parse_client_hello": (tls.parse_client_hello, {"tls client"}),
     "parse_server_hello": (tls.parse_server_hello, {"tls server"}),
     "parse_dtls_hello": (tls.parse_dtls_hello, {"dtls"}),
-    "parse_quic": (quic.parse_quic, {"quic"}),
-    "parse_stun": (stun.parse_stun, {"stun"}),
+    "parse_quic": (parse_quic, {"quic"}),
+    "parse_stun": (parse_stun, {"stun"}),
     "parse_dns": (dns.parse_dns, {"dns"}),
     "parse_ssdp": (ssdp.parse_ssdp, {"ssdp"}),
     "parse_wsd": (wsd.parse_wsd, {"wsd"}),

@@ -27,9 +27,9 @@ from payload_vectors import (
     server_hello,
     sni,
 )
+from quic_headers import Quic, parse_quic
+from stun_messages import Stun, parse_stun
 
-from classifier.evidence.quic import Quic, parse_quic
-from classifier.evidence.stun import Stun, parse_stun
 from classifier.evidence.tls import (
     ClientHello,
     DtlsHello,

@@ -22,6 +22,7 @@ from classifier.flows.finish import finish_flows
 from classifier.flows.table import DIRECTION_BASES, FlowTable
 from classifier.flows.tally import Tally
 from classifier.jit import INTERPRETED, view
+from fuzz.sniffed import payloads
 
 Said = tuple[dict[str, int], bytes]
 
@@ -192,6 +193,19 @@ def test_a_restarted_stream_goes_on_after_two_packets() -> None:
     assert marks(stream([10, 11, 12, 13, 5000, 5001, 5002, 5003])) & mark_bit("rtp")
 
 
+def test_one_report_is_no_rtcp_and_one_of_each_side_is() -> None:
+    sent = packet(7, 6000, 9, 3457, proto=17)
+    assert not marks([(sent, vectors.RTCP_RR_EMPTY)]) & mark_bit("rtcp")
+    assert marks([(sent, vectors.RTCP_SR)] * 2) & mark_bit("rtcp")
+    assert marks([(sent, vectors.RTCP_SR), (reply(sent), vectors.RTCP_RR_EMPTY)]) & mark_bit("rtcp")
+
+
+def test_three_datagrams_of_one_side_are_a_transport_stream() -> None:
+    sent = packet(7, 6000, 9, 3456, proto=17)
+    assert not marks([(sent, vectors.TS)] * 2 + [(reply(sent), vectors.TS)]) & mark_bit("mpegts")
+    assert marks([(sent, vectors.TS)] * 3) & mark_bit("mpegts")
+
+
 def test_media_beyond_the_room_for_probes_are_counted_not_lost_silently() -> None:
     said = [(packet(n, 6000, 9, 3456, proto=17), rtp(1)) for n in range(1, 20)]
     tally = Tally(compiled=False)
@@ -257,3 +271,39 @@ def test_frames_from_an_ephemeral_port_to_another_are_the_clients() -> None:
 def test_udp_payloads_do_not_turn_a_flow() -> None:
     asked = packet(1, 9000, 2, 50000, proto=17)
     assert origin([(asked, ANSWER)]) == (1, "first_packet")
+
+
+# The fuzz target, for a moment; `fuzz/run.py` runs it for hours.
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 255),
+            st.sampled_from((0, 0, 9)),
+            st.sampled_from([data for group in vectors.VECTORS.values() for data in group] + [REQUEST, ANSWER, FRAME]),
+            st.one_of(st.none(), st.integers(0, 60)),
+        ),
+        max_size=40,
+    ),
+    st.binary(max_size=20),
+)
+def test_no_sequence_of_payloads_breaks_sniffer_tally_or_parsers(
+    packets: list[tuple[int, int, bytes, int | None]], rest: bytes
+) -> None:
+    cut = [(ends, more, data[:size][:255]) for ends, more, data, size in packets]
+    payloads(b"".join(bytes((ends, more, len(data))) + data for ends, more, data in cut) + rest)
+
+
+def test_rows_that_flows_share_have_no_hints_also_when_parts_are_merged() -> None:
+    said = [(packet(n, 6000, 9, 3456, proto=17), rtp(n, 90 * n)) for n in range(1, 20)]
+    said += [(packet(n, 50000, 9, 8600), FRAME) for n in range(1, 20)]
+    whole = tallied(sniffed_rows(said), max_flows=2)
+    first, second = tallied(sniffed_rows(said[:1]), max_flows=2), tallied(sniffed_rows(said[1:]), max_flows=20)
+    first.merge(second)
+    for tally in (whole, first):
+        rows = tally.finish()[0]
+        shared = rows[(rows["a3"] == 0) & (rows["b3"] == 0)]
+        assert len(shared) >= 2
+        assert not shared["a_hints"].any() and not shared["b_hints"].any() and not shared["probe"].any()

@@ -29,6 +29,7 @@ LAYERS = (
     ("progress",),
     ("engine",),
     ("scapy_layers", "inspect"),  # reading single flows again
+    ("output",),
     ("cli", "verbs", "__init__", "__main__"),
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

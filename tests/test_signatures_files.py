@@ -82,7 +82,7 @@ MISTAKES = [
     (PRODUCT + PRODUCT, "line 4", "valid TOML", ""),
     (PRODUCT + "a = [1,\n", "line", "valid TOML", ""),
     # structure
-    ("", "the file", "[product], [[signature]] or [[service]]", "nothing"),
+    ("", "the file", "[product], [[signature]], [[service]] or [[host]]", "nothing"),
     ("# only a comment\n", "the file", "[[signature]]", "nothing"),
     ("colour = 1\n", "colour", "a known key", 'the unknown key "colour"'),
     ('[prodct]\nid = "acme"\n', "prodct", 'did you mean "product"', 'unknown key "prodct"'),

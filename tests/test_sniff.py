@@ -11,7 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from payload_vectors import hexed, rtp, ts_packet
+from quic_headers import parse_quic
 from reference_payloads import TCP, UDP, Hint, hint_of
+from stun_messages import parse_stun
 
 from captures.makers import payloads as made
 from classifier.columns import PACKET
@@ -143,6 +145,8 @@ LOOK_ALIKE: dict[str, tuple[int, bytes, int | None]] = {
     "STUN of an odd length": (UDP, hexed("0001 0003 2112a442") + bytes(15), None),
     "QUIC of an unknown version": (UDP, b"\xc0\0\0\0\5" + bytes(30), None),
     "QUIC with an endless connection id": (UDP, b"\xc0\0\0\0\1\x15" + bytes(30), None),
+    "a SIP notification": (UDP, b"NOTIFY sip:a@b SIP/2.0\r\n\r\n", None),
+    "a notice": (UDP, b"NOTICE *", None),
     "XML that is no envelope": (UDP, b"<html><Event><Envelope>", None),
     "SMB's name alone": (TCP, b"\xfeSMB" + bytes(60), None),
     "nothing": (TCP, b"", None),
@@ -183,7 +187,8 @@ def test_every_hint_has_a_vector() -> None:
         (b"HTTP/1.1 404 Not Found\r\n\r\n", False),
         (vectors.TLS_CLIENT, True),
         (vectors.TLS_SERVER, False),
-        (b"DESCRIBE rtsp://cam/1 RTSP/1.0\r\n\r\n", True),
+        (b"SETUP rtsp://cam/1 RTSP/1.0\r\n\r\n", True),
+        (b"OPTIONS rtsp://cam/1 RTSP/1.0\r\n\r\n", False),
     ],
 )
 def test_payloads_that_should_be_read_however_many_there_were(data: bytes, wanted: bool) -> None:
@@ -211,7 +216,8 @@ VALID = [
     (TCP, made.tds_prelogin(bytes(6), reply=True)),
     (TCP, made.tls_client_hello(RNG, "vms.example.org")),
     (TCP, made.tls_server_hello(RNG)),
-    (TCP, made.smb(0, 1, bytes(36))),
+    (TCP, bytes((0, 0, 0, 68)) + b"\xfeSMB" + bytes(64)),
+    (TCP, bytes((0, 0, 0, 68)) + b"\xfdSMB" + bytes(64)),
     (UDP, made.ssdp_search("ssdp:all")),
     (UDP, made.ssdp_notify("10.0.0.9", "Cam", "1")),
     (UDP, made.onvif_probe("1")),
@@ -257,10 +263,23 @@ def test_whatever_changes_in_a_payload_the_hint_is_the_twins(case: tuple[int, by
         st.binary(max_size=64),
         st.builds(bytes.__add__, st.sampled_from((b"\x80\xc8", b"\x90\x60", b"\xc0", b"\x12\x01", MAGIC)), st.binary()),
         st.builds(bytes.__add__, st.sampled_from((b"GET ", b"PLAY", b"OPTI", b"HTTP")), st.binary(max_size=40)),
-        st.from_regex(rb"(GET|POST|OPTIONS|PLAY) ?(/|\*|rtsp:|http:|httpsx)? ?[a-z]{0,6} ?(HTTP|RTSP|SIP)/1\.[01][\r\n]?"),
+        st.from_regex(
+            rb"(GET|POST|OPTIONS|PLAY) ?(/|\*|rtsp:|http:|httpsx)? ?[a-z]{0,6} ?(HTTP|RTSP|SIP)/1\.[01][\r\n]?"
+        ),
     ),
     st.sampled_from((0, 1, 3, 188, 5000)),
 )
 @example(UDP, hexed("80c80001 00000000 81ca"), 6)
 def test_of_any_bytes_the_hint_is_the_twins(protocol: int, data: bytes, more: int) -> None:
     check(protocol, data, len(data) + more)
+
+
+@settings(max_examples=400, deadline=None)
+@given(mutated())
+def test_what_stricter_readers_take_for_quic_or_stun_has_their_hint(case: tuple[int, bytes, int]) -> None:
+    _, data, size = case
+    header = parse_quic(data, size)
+    if header and header.version in ("1", "2") and header.destination + header.source:
+        assert sniffed(UDP, data, size)[0][0] == "quic"
+    if parse_stun(data, size):
+        assert sniffed(UDP, data, size)[0][0] == "stun"

@@ -48,7 +48,7 @@ HINTS = (
 
 WANTED = 0x80
 """Added to a code: this very payload should be read, however many of its kind were (a Digifort path, a refusal with a
-realm, a ClientHello)."""
+realm, a ClientHello, a SETUP)."""
 
 assert len(HINTS) <= 17, "a flow keeps 16 bits per direction"
 

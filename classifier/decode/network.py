@@ -37,6 +37,7 @@ def clear_transport(row: Any) -> None:
     row["tcp_flags"] = 0
     row["icmp_type"] = 0
     row["icmp_code"] = 0
+    row["hint"] = 0
     row["opaque"] = 0
 
 

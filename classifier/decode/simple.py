@@ -58,6 +58,7 @@ def decode_simple(buffer: Any, at: int, captured: int, row: Any) -> bool:
     row["icmp_type"] = 0
     row["icmp_code"] = 0
     row["stop"] = 0
+    row["hint"] = 0
     row["opaque"] = 0
     return True
 

@@ -86,8 +86,11 @@ _MFNP = _word("MFNP")
 _RFB = _word("RFB ")
 _SMB1 = 0xFF534D42
 _SMB2 = 0xFE534D42
+_SMB3 = 0xFD534D42
 _MSEARCH = _word("M-SE")
 _NOTIFY = _word("NOTI")
+_ARCH = _word("ARCH")
+_FY_ALL = _word("FY *")
 _XML = _word("<?xm")
 
 
@@ -122,7 +125,7 @@ def sniff_udp(buffer: Any, at: int, have: int, size: int, row: Any) -> int:
     if top == 0 and have >= 20 and be32(buffer, at + 4) == _STUN_COOKIE:
         return STUN if word & 0x3 == 0 and (word & 0xFFFF) + 20 <= size else NO_HINT
     if word in (_MSEARCH, _NOTIFY, _HTTP):
-        return HTTPU
+        return HTTPU if have >= 8 and is_httpu(word, be32(buffer, at + 4)) else NO_HINT
     if first == 0x3C:
         return SOAP if word == _XML or is_envelope(buffer, at, have) else NO_HINT
     if 20 <= first <= 25 and (word >> 8) & 0xFFFF in (0xFEFF, 0xFEFD):
@@ -158,7 +161,7 @@ def sniff_tcp(buffer: Any, at: int, have: int, size: int) -> int:
         return FOREIGN
     if first == 0 and have >= 8:
         smb = be32(buffer, at + 4)  # behind the length of a NetBIOS session message
-        return FOREIGN if smb in (_SMB1, _SMB2) else NO_HINT
+        return FOREIGN if smb in (_SMB1, _SMB2, _SMB3) else NO_HINT
     return NO_HINT
 
 
@@ -173,13 +176,15 @@ def sniff_text(buffer: Any, at: int, have: int) -> int:
             return NO_HINT
         return HTTP_REPLY | WANTED if be24(buffer, at + 9) == _UNAUTHORIZED else HTTP_REPLY
     if word == _RTSP:
-        return RTSP_REPLY | WANTED if have < 5 or i64(buffer[at + 4]) == 0x2F else NO_HINT
+        return RTSP_REPLY if have < 5 or i64(buffer[at + 4]) == 0x2F else NO_HINT
     if word in (_DESC, _SETU, _PLAY, _PAUS, _TEAR, _ANNO, _RECO, _REDI, _GET_, _SET_):
-        return RTSP_REQUEST | WANTED if line_protocol(buffer, at, have) in (_RTSP, _EITHER) else NO_HINT
+        if line_protocol(buffer, at, have) not in (_RTSP, _EITHER):
+            return NO_HINT
+        return RTSP_REQUEST | WANTED if word == _SETU else RTSP_REQUEST
     if word in (_GET, _POST, _HEAD, _PUT, _DELE, _CONN, _PATC, _OPTI):
         protocol = line_protocol(buffer, at, have)
         if protocol == _RTSP:
-            return RTSP_REQUEST | WANTED
+            return RTSP_REQUEST
         if protocol == _HTTP or (protocol == _EITHER and word != _OPTI):
             return HTTP_REQUEST | WANTED if asks_interface(buffer, at, have) else HTTP_REQUEST
         return NO_HINT
@@ -288,6 +293,14 @@ def is_mpegts(buffer: Any, at: int, have: int, size: int) -> bool:
         if i64(buffer[at + k]) == 0x47:
             sync += 1
     return sync * _TS_PACKET >= have
+
+
+@kernel
+def is_httpu(word: int, following: int) -> bool:
+    """`M-SEARCH`, `NOTIFY *` or `HTTP/1.`: SIP notifies by UDP as well, but not everybody."""
+    if word == _HTTP:
+        return following >> 8 == _VERSION_1
+    return following == (_ARCH if word == _MSEARCH else _FY_ALL)
 
 
 @kernel

@@ -207,9 +207,8 @@ class Collector:
 
     def _ssrp_reply(self, seen: _Seen, payload: bytes) -> None:
         reply = parse_reply(payload)
-        if reply is None:
-            if parse_request(payload) is None:
-                self.proofs.append(seen.proof("not_ssrp"))
+        if reply is None:  # a client may ask from this port too
+            self._ssrp_request(seen, payload)
             return
         names = [item.instance for item in reply.instances]
         self.proofs.append(seen.proof("ssrp_reply", ", ".join(names[:4])))
@@ -260,8 +259,10 @@ class Collector:
     def _tds(self, seen: _Seen, payload: bytes) -> None:
         prelogin = parse_prelogin(payload, int(seen.packet["payload"]))
         if prelogin is not None:
-            code = "tds_prelogin" if prelogin.by == "client" else "tds_reply"
-            self.proofs.append(seen.proof(code, prelogin.instance or prelogin.version))
+            if prelogin.by == "client":
+                self.proofs.append(seen.proof("tds_prelogin", prelogin.instance))
+            else:
+                self.proofs.append(seen.proof("tds_reply", prelogin.version))
 
     def _tls(self, seen: _Seen, payload: bytes) -> None:
         hello = parse_client_hello(payload)

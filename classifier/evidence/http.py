@@ -4,7 +4,8 @@ In: a `Message`. Out: `http_facts`, codes. Next: the collector. Who sent it, the
 speaks of the side that replied, a path of the side that was asked.
 
 * `digifort_realm`: the reply asks for a password in the realm "Servidor HTTP Digifort" (nmap-service-probes, 6.5).
-* `digifort_api`: a request for `/Interface/...`, the path of the Digifort HTTP API (public API clients).
+* `digifort_api`: a request for `/Interface/...`, the path of the Digifort HTTP API (public API clients); not an
+  absolute URL, which a proxy is asked for.
 * `rtsp_tunnel`: RTSP inside HTTP; content type or accepted type application/x-rtsp-tunnelled (QuickTime's way).
 * `onvif`: a request for `/onvif/...`, where ONVIF devices serve SOAP (ONVIF Core, device service address).
 * `mjpeg`: multipart/x-mixed-replace, pictures one after the other: a long stream inside one reply.
@@ -49,7 +50,7 @@ def http_facts(message: Message) -> tuple[str, ...]:
     if message.kind == "request":
         types.append(message.header("accept").lower())
         path = message.path.lower()
-        if path.startswith(API_PATH):
+        if path.startswith(API_PATH) and not message.host:  # an absolute URL is asked of a proxy
             facts.add("digifort_api")
         if path.startswith("/onvif/"):
             facts.add("onvif")

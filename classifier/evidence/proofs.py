@@ -16,14 +16,17 @@ import numpy.typing as npt
 from classifier.decode import hints
 from classifier.evidence.marks import CODES, MARKS, mark_bit
 from classifier.flows.state import RTP_ENOUGH
-from classifier.flows.table import FlowTable
+from classifier.flows.table import DIRECTION_BASES, FlowTable
 
 Array = npt.NDArray[Any]
 
+_TCP = 6
 RTP_RUN = 4
 """Packets that continue their predecessor until a direction is RTP: five in a row (ours; RFC 3550 asks for two)."""
 RTP_SHARE = 4
 """... and at least one in so many of the direction's packets, unless there are RTP_ENOUGH."""
+RTCP_REPORTS = 2
+"""Reports of both sides until a flow is RTCP (ours): a short one has few bytes that could differ."""
 TS_DATAGRAMS = 3
 """MPEG transport stream datagrams until a direction is one (ours)."""
 
@@ -62,6 +65,10 @@ class Proofs:
         """The proofs of a flow, in reading order."""
         return self._by_flow.get(flow, ())
 
+    def flows(self) -> Sequence[int]:
+        """The flows that have proofs, sorted."""
+        return sorted(self._by_flow)
+
 
 NO_PROOFS = Proofs({})
 _UDP = 17
@@ -82,13 +89,14 @@ def judge(flows: FlowTable, rows: Array, probes: Array, found: Sequence[Proof]) 
 def _media(flows: FlowTable, rows: Array, probes: Array) -> None:
     probe = rows["probe"][flows.row]
     here = np.flatnonzero((probe != 0) & (flows.proto == _UDP))
+    reports = sum(probes["reports"][probe[here] + side].astype("i8") for side in (0, 1))
+    flows.evidence[here[reports >= RTCP_REPORTS]] |= mark_bit("rtcp")
     for side, packets in ((0, "a_packets"), (1, "b_packets")):
         seen = probes[probe[here] + side]
         hits = seen["hits"].astype("i8")
         most = rows[packets][flows.row[here]] <= RTP_SHARE * hits
         for code, shown in (
             ("rtp", (hits >= RTP_ENOUGH) | ((hits >= RTP_RUN) & most)),
-            ("rtcp", seen["reports"] > 0),
             ("mpegts", seen["datagrams"] >= TS_DATAGRAMS),
         ):
             flows.evidence[here[shown]] |= mark_bit(code)
@@ -100,14 +108,17 @@ def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:
         return NO_PROOFS
     flow_of = np.full(int(flows.row.max(initial=-1)) + 1, -1, "i4")
     flow_of[flows.row] = np.arange(len(flows))
+    shared: Array = (flows.orig_addr | flows.resp_addr).max(axis=1) == 0  # rows of many flows, beyond the cap
+    # both sides of a TCP flow said what one side says, and nothing else tells which is which
+    guessed: Array = (flows.proto == _TCP) & (flows.direction_basis == DIRECTION_BASES.index("first_packet"))
     by_flow: dict[int, list[Proof]] = {}
     for proof in found:
         flow = int(flow_of[proof.row]) if proof.row < len(flow_of) else -1
-        if flow < 0:
+        if flow < 0 or shared[flow]:
             continue
         mark = MARKS[CODES[proof.code]]
         by_originator = (proof.side == 1) == bool(flows.turned[flow])
-        if mark.said_by and by_originator != (mark.said_by == "orig"):
+        if mark.said_by and (guessed[flow] or by_originator != (mark.said_by == "orig")):
             continue
         flows.evidence[flow] |= mark_bit(proof.code)
         by_flow.setdefault(flow, []).append(proof)

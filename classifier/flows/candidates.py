@@ -56,6 +56,7 @@ _IGMP = 2
 _ICMPV6 = 58
 _SSRP_PORT = 1434
 _RTSP_BITS = hint_bit(RTSP_REQUEST) | hint_bit(RTSP_REPLY)
+_SETUP = RTSP_REQUEST | WANTED
 
 
 @inlined
@@ -126,10 +127,16 @@ def candidate_kind(flows: Any, where: int, hint: int, packets: Any, i: int) -> i
 
 
 @kernel
+def speaks_for_hosts(kind: int) -> bool:
+    """Whether what a payload says is of the hosts in the packet, not of its flow."""
+    return kind in (KIND_SSRP, KIND_IGMP, KIND_MLD, KIND_QUOTED)
+
+
+@kernel
 def is_ordinary(kind: int, hint: int) -> bool:
     """Whether a payload only names what is not ours: those are many, and few of them suffice."""
     if kind == KIND_TEXT:
-        return hint & WANTED == 0
+        return hint in (HTTP_REQUEST, HTTP_REPLY)
     return kind in (KIND_TLS, KIND_HTTPU, KIND_SOAP)
 
 
@@ -164,7 +171,8 @@ def offer_candidate(
     else:
         at = i64(state[CANDIDATES])
         if state[CANDIDATES_LEFT] <= 0 or at >= len(candidates) or (most > 0 and sniffed >= most):
-            if kind in (KIND_SSRP, KIND_IGMP, KIND_MLD, KIND_QUOTED) or state[CANDIDATES_LEFT] <= 0:
+            # keep-alives and further requests of a kind tell nothing new; a reply or a SETUP could
+            if speaks_for_hosts(kind) or hint == _SETUP or state[CANDIDATES_LEFT] <= 0:
                 state[PAYLOADS_UNSEEN] += 1
             return
         state[CANDIDATES_LEFT] -= 1

@@ -75,6 +75,15 @@ def shared_slot(flows: Any, slots: Any, proto: int, version: int) -> int:
     return at
 
 
+@inlined
+def is_shared(flows: Any, row: int) -> bool:
+    """Whether a row is one that flows beyond the cap share (`share_row`)."""
+    f = flows[row]
+    if f["a_port"] != 0 or f["b_port"] != 0:
+        return False
+    return i64(f["a3"]) == 0 and i64(f["b3"]) == 0 and i64(f["a0"]) == 0 and i64(f["b0"]) == 0
+
+
 @kernel
 def share_row(flows: Any, slots: Any, row: int, at: int) -> None:
     """Make a row that was filled from its first flow the shared one: without addresses and ports, at its slot."""

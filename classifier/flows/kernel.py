@@ -26,7 +26,7 @@ from classifier.columns import (
     TCP_SYN,
 )
 from classifier.decode.network import datagram_key
-from classifier.flows.candidates import candidate_kind, note_hint, offer_candidate
+from classifier.flows.candidates import candidate_kind, note_hint, offer_candidate, speaks_for_hosts
 from classifier.flows.fragments import (
     enter_datagram,
     follow_first,
@@ -36,7 +36,7 @@ from classifier.flows.fragments import (
     remember_first,
     take_waiting,
 )
-from classifier.flows.hashing import flow_hash, row_hash, share_row, shared_slot
+from classifier.flows.hashing import flow_hash, is_shared, row_hash, share_row, shared_slot
 from classifier.flows.state import (
     BIN_WIDTH,
     BINS,
@@ -409,9 +409,12 @@ def tally_batch(
             if p["proto"] == _TCP and p["frag_offset"] == 0:
                 track_segment(flows, where >> 1, where & 1, tcp, state, packets, i)
             hint = i64(p["hint"])
+            kind = candidate_kind(flows, where, hint, packets, i)
+            if (hint != 0 or kind != 0) and is_shared(flows, where >> 1):
+                hint = 0  # what one flow says is not true of the others
+                kind = kind if speaks_for_hosts(kind) else 0
             if hint != 0:
                 note_hint(flows, where, hint, probes, state, packets, i)
-            kind = candidate_kind(flows, where, hint, packets, i)
             if kind != 0:
                 offer_candidate(flows, where, state, candidates, limiter, kind, hint, packets, i)
 

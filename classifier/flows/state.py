@@ -34,9 +34,9 @@ ORDINARY_PER_ENDPOINT = 8
 """And so many per listening endpoint (by hash: `Tally.limiter`)."""
 
 KIND_SSRP = 1
-KIND_IGMP = 2
-KIND_MLD = 3
-KIND_QUOTED = 4  # an ICMP or ICMPv6 error, which quotes a packet
+KIND_ASKED = 2  # an SSRP request
+KIND_IGMP = 3
+KIND_MLD = 4
 KIND_FRAME = 5  # a Digifort frame
 KIND_TEXT = 6  # the head of an HTTP or RTSP message
 KIND_STREAM = 7  # what follows in an RTSP connection: the rest of a head, or a body
@@ -44,14 +44,14 @@ KIND_TDS = 8
 KIND_TLS = 9
 KIND_HTTPU = 10
 KIND_SOAP = 11
-KIND_ASKED = 12  # an SSRP request
+KIND_QUOTED = 12  # an ICMP or ICMPv6 error, which quotes a packet
 
-SIDE_LIMITS = (0, 250, 0, 0, 250, 6, 24, 24, 4, 2, 4, 2, 8)
-"""Payloads handed over per flow and direction, by kind; 0: no limit of its own.
+SIDE_LIMITS = (0, 250, 8, 0, 0, 6, 24, 16, 4, 2, 4, 2, 250)
+"""Payloads handed over per flow and direction, by kind; 0: no limit of its own. All kinds of a direction count.
 
 SSRP replies, ICMP errors: a client may ask from one port for weeks, and a port that changed meanwhile is in a late
 reply; but one flow must not take what all of them share (`Limits.payloads`). RTSP: a session is set up in a few
-messages."""
+messages; the media that follow on a connection leave room for more of them."""
 
 CANDIDATE = np.dtype([("packet", "i4"), ("kind", "i4"), ("flow", "i4"), ("side", "i4")], align=True)
 LOGGED_RECORD = np.dtype([("record", "i8"), ("capture", "i4"), ("flow", "i4")], align=True)

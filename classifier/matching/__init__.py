@@ -14,10 +14,12 @@ from classifier.matching.attribution import Attribution
 from classifier.matching.endpoints import learned_endpoints
 from classifier.matching.loader import load_signatures, signature_directory
 from classifier.matching.model import GRADES, Learned, Signature, SignatureSet, service_ports
+from classifier.matching.roles import Heard
 
 __all__ = [
     "GRADES",
     "Attribution",
+    "Heard",
     "Learned",
     "Signature",
     "SignatureSet",

@@ -31,6 +31,7 @@ from classifier.matching.groups import apply_groups
 from classifier.matching.labels import Labels
 from classifier.matching.learned import LearnedClaims, otherwise_candidates
 from classifier.matching.model import Learned, SignatureSet
+from classifier.matching.roles import Heard
 from classifier.matching.services import apply_protocols, apply_services
 
 
@@ -40,6 +41,7 @@ def attribute(
     signatures: SignatureSet,
     learned: Sequence[Learned] = (),
     proofs: Proofs = NO_PROOFS,
+    heard: Heard | None = None,
 ) -> Attribution:
     """Label every flow and link row. The same input gives the same labels, however it was split before."""
     labels = Labels(flows, signatures)
@@ -56,4 +58,4 @@ def attribute(
     otherwise_candidates(labels)
     apply_protocols(labels)
     link_component = np.array([labels.number(component_of_link(int(code))) for code in links.code], "i2")
-    return Attribution(labels, link_component, endpoints, proofs)
+    return Attribution(labels, link_component, endpoints, proofs, heard or Heard())

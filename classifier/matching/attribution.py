@@ -13,9 +13,12 @@ from typing import overload
 import numpy as np
 
 from classifier.decode.protocols import protocol_name
-from classifier.evidence.marks import MARKS, mark_bit
+from classifier.evidence.marks import marks_of
 from classifier.evidence.proofs import Proof, Proofs
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, address_text, address_words, is_group
+from classifier.matching.claims import doubtful_direction
+from classifier.matching.disputes import Dispute, disputes
+from classifier.matching.hosts import member
 from classifier.matching.labels import (
     ALONE,
     BY_CONTENT,
@@ -34,7 +37,7 @@ from classifier.matching.labels import (
 )
 from classifier.matching.model import END_NAMES, LISTENER, TRANSPORTS, Array, Learned, Signature, SignatureSet
 from classifier.matching.reasons import candidate_reason, direction_sentence, holds_sentence, where_sentence
-from classifier.matching.roles import host_roles
+from classifier.matching.roles import Heard, HostRoles, host_roles
 
 _TRANSPORT_NAMES = {number: name for name, number in TRANSPORTS.items()}
 
@@ -94,6 +97,7 @@ class Attribution:
         link_component: Array,
         learned: Sequence[Learned],
         proofs: Proofs,
+        heard: Heard,
     ) -> None:
         self.components: tuple[str, ...] = tuple(labels.components)
         self.component: Array = labels.component
@@ -101,9 +105,10 @@ class Attribution:
         self.link_component: Array = link_component
         self.candidates = Candidates(labels)
         self.learned: tuple[Learned, ...] = tuple(learned)
+        self.proofs = proofs
         self._labels = labels
-        self._proofs = proofs
-        del labels.reserved, labels.to_group, labels.failed  # only needed while deciding
+        self._heard = heard
+        del labels.reserved, labels.to_group  # only needed while deciding
 
     @property
     def signatures(self) -> SignatureSet:
@@ -112,16 +117,17 @@ class Attribution:
     @property
     def roles(self) -> dict[str, list[str]]:
         """Role words per address text, strongest first; hosts without a role are not in it."""
-        return self._roles[0]
+        return self.host_roles.words
 
     @property
     def roles_left_out(self) -> int:
-        """(host, role) pairs beyond the cap of `roles.MAX_ROLES`, which `roles` does not have."""
-        return self._roles[1]
+        """(host, role) pairs beyond `roles.MAX_ROLES`, which `roles` does not have."""
+        return self.host_roles.left_out
 
     @cached_property
-    def _roles(self) -> tuple[dict[str, list[str]], int]:
-        return host_roles(self._labels)
+    def host_roles(self) -> HostRoles:
+        """The roles with their reasons."""
+        return host_roles(self._labels, self.proofs, self._heard)
 
     def evidence(self, flow_id: int) -> list[str]:
         """Codes of what the label of a flow rests on: `["port:tcp/8600", "role:listener"]`."""
@@ -146,7 +152,7 @@ class Attribution:
             rows = np.flatnonzero(np.isin(labels.how, (ALONE, LEARNED)) & (labels.end == side))
             other[rows] = labels.keys(rows, side)
         group = np.unique(small, return_inverse=True)[1]
-        for more in (other, flows.evidence):
+        for more in (other, labels.support, self._only_said(np.arange(len(flows))), flows.evidence):
             kinds, rank = np.unique(more, return_inverse=True)
             group = np.unique(group * len(kinds) + rank, return_inverse=True)[1]
         _, first = np.unique(group, return_index=True)
@@ -154,8 +160,35 @@ class Attribution:
         return [lists[number] for number in group.tolist()]
 
     def reasons(self, flow_id: int) -> list[str]:
-        """The evidence as sentences, one per code."""
-        return [sentence for _, sentence in self._evidence(flow_id)]
+        """The evidence as sentences, one per code; what a record showed names the record."""
+        found = self.statements(flow_id)
+        return [f"{sentence} Record {source.record}." if source else sentence for _, sentence, source in found]
+
+    def statements(self, flow_id: int) -> list[tuple[str, str, Proof | Learned | None]]:
+        """`(code, sentence, what a record showed)` of everything that a label rests on."""
+        return [(code, sentence, self._source(flow_id, code)) for code, sentence in self._evidence(flow_id)]
+
+    def listening_end(self, rows: Array) -> Array:
+        """Per flow the end whose port counts: 0 the responder, 1 the originator."""
+        end: Array = self._labels.end[rows]
+        return end
+
+    def doubtful(self, rows: Array) -> Array:
+        """Per flow, whether nothing tells which side listens (then no signature of the responder's port owns it)."""
+        undecided, outnumbered = doubtful_direction(self._labels, rows)
+        either: Array = undecided | outnumbered
+        return either
+
+    def against(self, flow_id: int) -> list[str]:
+        """What the payload shows that does not fit the component which owns the flow."""
+        number = int(self.component[flow_id])
+        bits = int(self._labels.flows.evidence[flow_id]) & self._labels.vetoes.get(number, 0)
+        return [mark.sentence for mark in marks_of(bits)]
+
+    @cached_property
+    def disputes(self) -> list[Dispute]:
+        """Where the capture contradicts what the user says of the site."""
+        return disputes(self._labels, self.learned, self.host_roles if self._labels.said else None)
 
     # --- evidence ---------------------------------------------------------------------------------------------
 
@@ -207,12 +240,19 @@ class Attribution:
         bits = int(self._labels.flows.evidence[flow])
         if not bits:
             return []
-        known = {proof.code: proof for proof in reversed(self._proofs.of(flow))}
-        return [
-            (f"content:{mark.code}", mark.sentence + _record(known.get(mark.code)))
-            for mark in MARKS
-            if bits & mark_bit(mark.code)
-        ]
+        codes = [(f"content:{mark.code}", mark) for mark in marks_of(bits)]
+        return [(code, mark.sentence + _detail(self._source(flow, code))) for code, mark in codes]
+
+    def _source(self, flow: int, code: str) -> Proof | Learned | None:
+        """The record that a piece of evidence comes from, the first one where there are several."""
+        kind, _, name = code.partition(":")
+        if kind == "content":
+            return next((proof for proof in self.proofs.of(flow) if proof.code == name), None)
+        if kind == "learned":
+            end = int(self._labels.end[flow])
+            transport, port = self._port(flow, end)
+            return self._endpoints.get((transport, port, self._address(flow, end)))
+        return None
 
     def _of_learned(self, flow: int, end: int) -> Evidence:
         transport, port = self._port(flow, end)
@@ -242,9 +282,27 @@ class Attribution:
         support = int(self._labels.support[flow])
         if support < 0 or support == BY_CONTENT:
             return []
-        component, role, flow_end = self.components[support >> 2], support >> 1 & 1, support & 1
+        number, role, flow_end = support >> 2, support >> 1 & 1, support & 1
+        component = self.components[number]
         address = self._address(flow, end if flow_end == LISTENER else 1 - end)
+        if self._only_said(np.array([flow]))[0]:
+            host = next(
+                item for item in self.signatures.hosts if (item.address, item.component) == (address, component)
+            )
+            return [("site:host", f"{address} is {component} by {host.origin}.")]
         return [(f"host:{component}", holds_sentence(self._labels, address, component, END_NAMES[role]))]
+
+    def _only_said(self, rows: Array) -> Array:
+        """Per flow, whether only the user says that the host which supports it listens for that component."""
+        labels = self._labels
+        only = np.zeros(len(rows), bool)
+        for number, said in labels.said.items():
+            by_it = (labels.support[rows] >= 0) & (labels.support[rows] >> 1 == number << 1 | LISTENER)
+            for side in (0, 1):
+                here = np.flatnonzero(by_it & (labels.end[rows] ^ (labels.support[rows] & 1) == side))
+                keys = labels.keys(rows[here], side)
+                only[here] = member(keys, said) & ~member(keys, labels.shown(number))
+        return only
 
     def _of_signature(self, flow: int, how: int, signature: Signature, end: int) -> Evidence:
         transport, port = self._port(flow, end)
@@ -311,8 +369,7 @@ class Attribution:
         return []
 
 
-def _record(proof: Proof | None) -> str:
-    if proof is None:
-        return ""
-    detail = f" ({ascii(proof.detail)[1:-1]})" if proof.detail else ""
-    return f"{detail} Record {proof.record}."
+def _detail(proof: Proof | Learned | None) -> str:
+    """What a proof names: text of the payload, escaped."""
+    detail = proof.detail if isinstance(proof, Proof) else ""
+    return f" ({ascii(detail)[1:-1]})" if detail else ""

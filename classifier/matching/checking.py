@@ -85,7 +85,7 @@ def _described(document: dict[str, Any], path: str, error: ValidationError) -> S
         missing = next(key for key in rule if key not in value)
         return SignatureError(path, place(document, [*steps, missing]), "a value", "no such key")
     if error.validator == "minProperties":
-        return SignatureError(path, "the file", "[product], [[signature]] or [[service]]", "nothing")
+        return SignatureError(path, "the file", "[product], [[signature]], [[service]] or [[host]]", "nothing")
     found = shown(value)
     if error.validator == "enum":
         choices = [str(choice) for choice in rule]

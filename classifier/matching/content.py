@@ -53,10 +53,11 @@ def content_endpoints(labels: Labels, proofs: Proofs) -> list[Learned]:
     """
     named: list[Learned] = []
     for number, signature in enumerate(labels.signatures.signatures):
-        if signature.match == "learned":
+        if signature.is_learned:
             bits = bits_of(signature.content, CONFIRMS)
             rows = _marked(labels, signature.protocol, bits)
-            rows = rows[~signature.excluded_ports().mask()[labels.flows.resp_port[rows]]]
+            other = signature.excluded_ports().mask() | signature.ports.mask()
+            rows = rows[~other[labels.flows.resp_port[rows]]]
         else:
             bits = bits_of(signature.content, PROVES)
             rows = np.flatnonzero((labels.component == number) & (labels.how == CONTENT))
@@ -121,7 +122,8 @@ def _named(labels: Labels, proofs: Proofs, signature: Signature, row: int, bits:
         port=int(flows.resp_port[row]),
         transport=signature.transport,
         by="content",
-        version=next((item.detail for item in known if item.detail), ""),
+        instance=next((item.detail for item in known if item.code == "tds_prelogin"), ""),
+        version=next((item.detail for item in known if item.detail and item.code != "tds_prelogin"), ""),
         first_ns=proof.ts_ns if proof else int(flows.first_ns[row]),
         capture=proof.capture if proof else int(flows.capture[row]),
         record=proof.record if proof else int(flows.first_record[row]),

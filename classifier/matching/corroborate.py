@@ -34,6 +34,7 @@ from classifier.matching.labels import (
     UNSUPPORTED,
     Claim,
     Labels,
+    said_support,
 )
 from classifier.matching.learned import LearnedClaims
 from classifier.matching.model import PROBABLE, Array, Hold, Signature, Support
@@ -60,7 +61,7 @@ class _Waiting:
     def advance(self, labels: Labels) -> Array:
         """Rows that found support just now."""
         open_ = np.flatnonzero(self.support < 0)
-        found = labels.roles.supported(self.supports, self.listener[open_], self.peer[open_])
+        found = labels.supported(self.claim.number, self.supports, self.listener[open_], self.peer[open_])
         self.support[open_] = found
         rows: Array = self.claim.rows[open_[found >= 0]]
         return rows
@@ -97,8 +98,9 @@ def settle(labels: Labels, claims: Claims, learned: LearnedClaims) -> None:
     best = _Best(len(labels.flows))
     for item in waiting:
         found = item.support >= 0
-        if item.signature.match != "content":
-            best.offer(item.claim, item.signature, item.claim.rows[found], item.support[found])
+        if item.signature.match == "content":  # only where the user says that it is
+            found = item.support == said_support(item.claim.number)
+        best.offer(item.claim, item.signature, item.claim.rows[found], item.support[found])
     _own(labels, best, SUPPORTED)
     if alone is not None:
         _own(labels, alone, ALONE, quality == _SOLID)
@@ -117,7 +119,7 @@ def _supported_rows(labels: Labels, claim: Claim) -> Array:
     signature = labels.signatures.signatures[claim.number]
     if signature.alone == "probable":
         return claim.rows
-    rows: Array = claim.rows[labels.roles.supported(signature.support, *labels.end_keys(claim)) >= 0]
+    rows: Array = claim.rows[labels.supported(claim.number, signature.support, *labels.end_keys(claim)) >= 0]
     return rows
 
 

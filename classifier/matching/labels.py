@@ -5,13 +5,21 @@ In: rows that a rule claims. Out: plain arrays, one entry per flow, and the cand
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from classifier.flows.table import DIRECTION_BASES, FAILED_TCP_STATES, TCP_STATES, FlowTable, is_group
-from classifier.matching.hosts import HostRoles, host_keys
-from classifier.matching.model import GRADES, LISTENER, PEER, Array, Signature, SignatureSet
+from classifier.flows.table import (
+    DIRECTION_BASES,
+    FAILED_TCP_STATES,
+    TCP_STATES,
+    FlowTable,
+    address_words,
+    is_group,
+)
+from classifier.matching.hosts import HostRoles, host_keys, member
+from classifier.matching.model import GRADES, LISTENER, PEER, Array, Signature, SignatureSet, Support
 
 # On what a label rests (Labels.how), weakest first.
 HOWS = (
@@ -54,6 +62,11 @@ STRONG_BASES = tuple(DIRECTION_BASES.index(name) for name in ("syn", "syn_ack", 
 FAILED_STATES = tuple(TCP_STATES.index(name) for name in FAILED_TCP_STATES)
 
 
+def said_support(number: int) -> int:
+    """The `support` of a flow whose listening host the user gave to component `number` (see HostRoles.supported)."""
+    return number * 4
+
+
 @dataclass(slots=True)
 class Claim:
     """Flows that a signature's port and role fit: `rows` of the flow table, all with the same listening end."""
@@ -88,9 +101,48 @@ class Labels:
         self.strong: Array = np.isin(flows.direction_basis, STRONG_BASES)
         self.roles = HostRoles(
             self.numbers,
-            [item.id for item in signatures.signatures if item.alone != "probable" or item.match == "learned"],
+            [item.id for item in signatures.signatures if item.alone != "probable" or item.is_learned],
         )
+        self.said: dict[int, Array] = self._said()
+        self._shown: dict[int, Array] = {}
         self._candidates: list[tuple[int, int, Array]] = []
+
+    def _said(self) -> dict[int, Array]:
+        """Sorted host keys per component that the user says they listen for; they hold that role."""
+        said: dict[int, list[Array]] = {}
+        for host in self.signatures.hosts:
+            version, words = address_words(host.address)
+            key = host_keys(np.array([words], "u4"), np.array([version], "u1"))
+            said.setdefault(self.numbers[host.component], []).append(key)
+        keys = {number: np.unique(np.concatenate(items)) for number, items in said.items()}
+        for number, items in keys.items():
+            self.roles.add(number, LISTENER, items)
+        return keys
+
+    def supported(self, number: int, supports: Iterable[Support], listener: Array, peer: Array) -> Array:
+        """`HostRoles.supported`, and what the user says: the listening host is the component's own."""
+        found = self.roles.supported(supports, listener, peer)
+        said = self.said.get(number)
+        if said is not None:
+            found[member(listener, said)] = said_support(number)
+        return found
+
+    def shown(self, number: int) -> Array:
+        """Sorted keys of the hosts that finished labels, without the user's word, show to listen for a component."""
+        known = self._shown.get(number)
+        if known is None:
+            rows = np.flatnonzero((self.component == number) & (self.support != said_support(number)))
+            side = self.end[rows] ^ ((self.flags[rows] & SWAPPED) != 0)
+            keys = [self.keys(rows[side == here], here) for here in (0, 1)]
+            known = self._shown[number] = np.unique(np.concatenate(keys))
+        return known
+
+    def is_present(self, address: str) -> bool:
+        """Whether a flow has this address at one of its ends."""
+        version, words = address_words(address)
+        key = host_keys(np.array([words], "u4"), np.array([version], "u1"))
+        rows = np.arange(len(self.flows))
+        return any(bool(member(self.keys(rows, side), key).any()) for side in (0, 1))
 
     def number(self, component: str) -> int:
         """Index of a component id; a new one is added to the end."""

@@ -64,7 +64,7 @@ class LearnedClaims:
             found = np.full(len(rows), -1, "i4")
             if needs_support(signature):
                 sub = Claim(claim.number, rows, claim.end)
-                found = labels.roles.supported(signature.support, *labels.end_keys(sub))
+                found = labels.supported(claim.number, signature.support, *labels.end_keys(sub))
                 rows, found = rows[found >= 0], found[found >= 0]
             if len(rows):
                 grade = labels.grade_of(signature, CONFIRMED)
@@ -87,7 +87,7 @@ class LearnedClaims:
                 continue
             claim = Claim(labels.number(component), rows, 0)
             if signature.support:
-                rows = rows[labels.roles.supported(signature.support, *labels.end_keys(claim)) >= 0]
+                rows = rows[labels.supported(claim.number, signature.support, *labels.end_keys(claim)) >= 0]
             labels.candidate(rows, claim.number, FAILED)
 
 
@@ -96,7 +96,7 @@ def needs_support(signature: Signature) -> bool:
 
     Content that proves a component names its endpoints for good; a SQL port or a media port may be anybody's.
     """
-    return bool(signature.support) and signature.match in ("learned", "receiver")
+    return bool(signature.support) and (signature.is_learned or signature.match == "receiver")
 
 
 def otherwise_candidates(labels: Labels) -> None:
@@ -106,13 +106,13 @@ def otherwise_candidates(labels: Labels) -> None:
     not prove it.
     """
     for number, signature in enumerate(labels.signatures.signatures):
-        service = labels.numbers.get(f"other.{signature.otherwise}") if signature.match == "learned" else None
+        service = labels.numbers.get(f"other.{signature.otherwise}") if signature.is_learned else None
         if service is None:
             continue
         rows = np.flatnonzero((labels.component == service) & (labels.how == SERVICE))
         for end in (0, 1):
             claim = Claim(number, rows[labels.end[rows] == end], end)
-            found = labels.roles.supported(signature.support, *labels.end_keys(claim)) >= 0
+            found = labels.supported(number, signature.support, *labels.end_keys(claim)) >= 0
             labels.candidate(claim.rows[found], number, CONTENT_ONLY)
 
 

@@ -23,6 +23,8 @@ from classifier.matching.model import (
     Exclusion,
     Fact,
     Hold,
+    KnownHost,
+    PeerIs,
     PortSet,
     Product,
     Service,
@@ -31,6 +33,7 @@ from classifier.matching.model import (
     Source,
     Support,
 )
+from classifier.matching.site import NO_SITE, Site, host_address
 
 BUILT_IN = ("digifort.toml", "digital_sentry.toml", "common.toml")
 SCHEMA = "signature.schema.json"
@@ -46,8 +49,8 @@ def signature_directory() -> Path:
     return installed if installed.is_dir() else package.parent / "signatures"
 
 
-def load_signatures(extra: Sequence[str | PathLike[str]] = ()) -> SignatureSet:
-    """Built-in signatures and services, then the files in `extra`; raises `SignatureError`."""
+def load_signatures(extra: Sequence[str | PathLike[str]] = (), site: Site = NO_SITE) -> SignatureSet:
+    """Built-in signatures and services, then the files in `extra`, then what `site` says; raises `SignatureError`."""
     directory = signature_directory()
     builder = _Builder()
     for name in BUILT_IN:
@@ -58,6 +61,8 @@ def load_signatures(extra: Sequence[str | PathLike[str]] = ()) -> SignatureSet:
         document = read_document(path)
         check_schema(document, str(path), directory / SCHEMA)
         builder.add(document, str(path))
+    for document, origin in site.documents({name: entry.fields for name, entry in builder.signatures.items()}):
+        builder.add(document, origin)
     return builder.finish()
 
 
@@ -121,6 +126,7 @@ class _Builder:
         self.signatures: dict[str, _Entry] = {}
         self.services: dict[str, _Entry] = {}
         self.files: list[str] = []
+        self.hosts: list[tuple[str, str, str, str]] = []  # address, component, file, place
 
     def add(self, document: dict[str, Any], path: str) -> None:
         self.files.append(path)
@@ -135,6 +141,9 @@ class _Builder:
                     raise SignatureError(path, where, f"an id that no other {kind} of the file has", shown(name))
                 seen.add(name)
                 self._add_entry(known, name, fields, path, place(document, [kind, number]))
+        for number, host in enumerate(document.get("host", [])):
+            where = "the value" if path.startswith("--host ") else f"host[{number + 1}]"
+            self.hosts.append((host["address"], host["component"], path, where))
 
     def _add_product(self, document: dict[str, Any], path: str) -> None:
         fields = document.get("product")
@@ -171,7 +180,17 @@ class _Builder:
             if not by_product[name]:
                 raise SignatureError(product.origin, "signature", f"at least one component of {name}", "none")
         ordered = tuple(signature for group in by_product.values() for signature in group)
-        return SignatureSet(tuple(self.products.values()), ordered, services, tuple(self.files))
+        hosts = tuple(self._host(*host) for host in self.hosts)
+        return SignatureSet(tuple(self.products.values()), ordered, services, tuple(self.files), hosts)
+
+    def _host(self, address: str, component: str, path: str, where: str) -> KnownHost:
+        if component not in self.signatures:
+            expected = f"a known component{closest(component, self.signatures)}"
+            raise SignatureError(
+                path, f"{where}.component" if "[" in where else "the component", expected, shown(component)
+            )
+        key = f"{where}.address" if "[" in where else "the address"
+        return KnownHost(host_address(path, key, address), component, path)
 
     # --- services ---------------------------------------------------------------------------------------------
 
@@ -261,6 +280,7 @@ class _Builder:
             learned_by=tuple(entry.get("learned_by", ())),
             excludes=self._excludes(entry),
             support=support,
+            peer_is=self._peer_is(entry),
             sources=tuple(Source(**source) for source in self._cited(entry, "sources")),
             facts=tuple(Fact(**fact) for fact in self._cited(entry, "facts")),
             ours=tuple(entry.get("ours", ())),
@@ -330,20 +350,29 @@ class _Builder:
         )
 
     def _support(self, entry: _Entry) -> tuple[Support, ...]:
-        supports = []
-        for number, item in enumerate(entry.get("support", ())):
-            holds = []
-            for text in item["holds"]:
-                component, _, end = text.partition(":")
-                product, _, part = component.partition(".")
-                known = self.products if part == "*" else self.signatures
-                name = product if part == "*" else component
-                if name not in known:
-                    kind = "a role of a known component"
-                    raise entry.fail(f"support[{number + 1}].holds", f"{kind}{closest(name, known)}", shown(text))
-                holds.append(Hold(component, end or "either"))
-            supports.append(Support(item["end"], tuple(holds), item.get("who", "")))
-        return tuple(supports)
+        return tuple(
+            Support(item["end"], self._holds(entry, f"support[{number + 1}].holds", item["holds"]), item.get("who", ""))
+            for number, item in enumerate(entry.get("support", ()))
+        )
+
+    def _peer_is(self, entry: _Entry) -> PeerIs | None:
+        item = entry.get("peer_is")
+        if item is None:
+            return None
+        holds = self._holds(entry, "peer_is.holds", item["holds"])
+        return PeerIs(item["role"], holds, self._holds(entry, "peer_is.unless", item.get("unless", [])))
+
+    def _holds(self, entry: _Entry, key: str, texts: list[str]) -> tuple[Hold, ...]:
+        holds = []
+        for text in texts:
+            component, _, end = text.partition(":")
+            product, _, part = component.partition(".")
+            known = self.products if part == "*" else self.signatures
+            name = product if part == "*" else component
+            if name not in known:
+                raise entry.fail(key, f"a role of a known component{closest(name, known)}", shown(text))
+            holds.append(Hold(component, end or "either"))
+        return tuple(holds)
 
     def _cited(self, entry: _Entry, key: str) -> list[dict[str, str]]:
         path = entry.places.get(key, entry.origin)

@@ -96,6 +96,24 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerIs:
+    """A program that the peers of a component are, when they hold one of these roles, and none of those."""
+
+    role: str
+    holds: tuple[Hold, ...]
+    unless: tuple[Hold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownHost:
+    """What the user knows of a site: this host listens for that component."""
+
+    address: str  # as `address_text` writes it
+    component: str
+    origin: str  # the file, or the option, that says so
+
+
+@dataclass(frozen=True, slots=True)
 class Exclusion:
     """What takes a flow away from a signature, and why."""
 
@@ -154,6 +172,7 @@ class Signature:
     learned_by: tuple[str, ...] = ()  # "ssrp": announced SQL ports, "rtsp": ports that sessions name for their media
     excludes: tuple[Exclusion, ...] = ()
     support: tuple[Support, ...] = ()
+    peer_is: PeerIs | None = None
     sources: tuple[Source, ...] = ()
     facts: tuple[Fact, ...] = ()
     ours: tuple[str, ...] = ()
@@ -169,6 +188,11 @@ class Signature:
     def protocol(self) -> int:
         """IP protocol number."""
         return TRANSPORTS[self.transport]
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether its ports are known only from content, if the user does not know one."""
+        return self.match == "learned" or "ssrp" in self.learned_by
 
     @property
     def is_range(self) -> bool:
@@ -260,6 +284,7 @@ class SignatureSet:
     signatures: tuple[Signature, ...]
     services: tuple[Service, ...]
     files: tuple[str, ...] = ()
+    hosts: tuple[KnownHost, ...] = ()
 
     @cached_property
     def _by_id(self) -> dict[str, Signature]:

@@ -49,9 +49,23 @@ def _section(report: Report, section: str, width: int, colour: bool, unicode: bo
             lines += VIEWS[section](rows)
         else:
             lines += _columns(rows, LAYOUTS.get(section) or _generic(section), colour)
+    if section == "unclassified":
+        lines += _stub(report.signature_stub())
     if section == "quality":
         lines += screen_captures.lines(report)
     return "\n".join(lines) + "\n"
+
+
+def _stub(toml: str) -> list[str]:
+    """A signature for the largest, ready to be pasted: its lines stand alone, and nothing follows them."""
+    if not toml:
+        return []
+    return [
+        "",
+        "A signature for the largest of them, for a file of your own (classify --signatures FILE):",
+        "",
+        toml.rstrip(),
+    ]
 
 
 def _columns(rows: Sequence[Row], layout: Layout, colour: bool) -> list[str]:
@@ -184,6 +198,7 @@ LAYOUTS: dict[str, Layout] = {
         ("lasted", "right", _duration),
         ("vlan", "right", _text("vlan")),
         ("layers", "left", _text("encapsulation")),
+        ("name", "left", _text("name", 40)),
         ("evidence", "left", _list("evidence", 0)),
     ),
     "hosts": (
@@ -214,6 +229,15 @@ LAYOUTS: dict[str, Layout] = {
         ("flows", "right", _count("flows")),
         ("share", "right", _share),
         ("hint", "left", _text("hint", 0)),
+    ),
+    "others": (
+        ("what", "left", _text("what")),
+        ("component", "left", _text("component")),
+        ("servers", "right", _count("servers")),
+        ("packets", "right", _count("packets")),
+        ("bytes", "right", _size("wire_bytes")),
+        ("flows", "right", _count("flows")),
+        ("share", "right", _share),
     ),
     "candidates": (
         ("component", "left", _text("component")),

@@ -26,7 +26,7 @@ _ENUMS = {
     "status": ["fired", "skipped"],
     "by": ["ssrp", "rtsp", "content"],
 }
-_ON_REQUEST = ("flows", "timeline", "quality")
+_ON_REQUEST = ("flows", "timeline", "quality", "others")
 
 
 def report_schema() -> dict[str, Any]:

@@ -72,6 +72,13 @@ class Facts:
         return said
 
     @cached_property
+    def flow_names(self) -> list[str]:
+        """Per flow the name that its payload gives, empty without one."""
+        from classifier.tables.names import flow_names
+
+        return flow_names(self)
+
+    @cached_property
     def totals(self) -> dict[str, Any]:
         """Sums over all flows and frames, so that component rows sum to them."""
         flows, links = self.read.flows, self.read.links
@@ -92,11 +99,13 @@ class Facts:
 
     @cached_property
     def problems(self) -> list[Problem]:
-        """What went wrong as a whole: limits that the pass reached, and roles of hosts that are not listed."""
+        """What went wrong as a whole: limits that were reached, and where the capture contradicts the user."""
         problems = list(self.read.problems)
         if self.labels.roles_left_out:
             text = f"{counted(self.labels.roles_left_out, 'role')} of hosts left out, too many to keep"
             problems.append(Problem("role_cap", 0, 0, text))
+        for item in self.labels.disputes:
+            problems.append(Problem(item.code, item.record, 0, item.message))
         return problems
 
     @property

@@ -52,6 +52,7 @@ def flows(facts: Facts) -> Columns:
         "resp_ip_bytes": table.resp_ip,
         "capture": table.capture,
         "first_record": table.first_record,
+        "name": facts.flow_names,
         "peak_bps": peaks,
         "peak_ns": whens,
     }

@@ -15,6 +15,7 @@ from classifier.tables.flows import candidates, flows
 from classifier.tables.hosts import hosts
 from classifier.tables.learned import learned
 from classifier.tables.multicast import multicast
+from classifier.tables.names import others
 from classifier.tables.quality import quality
 from classifier.tables.timeline import timeline
 from classifier.tables.unclassified import unclassified
@@ -30,5 +31,6 @@ MAKERS: dict[str, Callable[[Facts], Columns]] = {
     "unclassified": unclassified,
     "candidates": candidates,
     "learned": learned,
+    "others": others,
 }
 """What computes each table. Findings and streams are handed to the report."""

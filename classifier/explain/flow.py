@@ -1,16 +1,16 @@
 """Why a flow is labelled as it is, in sentences.
 
-In: the facts of a report and a flow's number. Out: text, one statement a line. Next: `Report.explain`, the command.
+In: the facts of a report and a flow's number. Out: lines. Next: `Report.explain`, `host`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from classifier.columns import NO_VLAN, encapsulation_name
 from classifier.decode.protocols import protocol_name
+from classifier.explain.place import endpoint
+from classifier.explain.raising import would_confirm
+from classifier.explain.words import GRADES, safe, shown_by, utc
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES
-from classifier.render.escape import printable
 from classifier.tables.addresses import mac_text
 from classifier.tables.facts import Facts
 
@@ -38,27 +38,29 @@ STATES = {
 }
 
 
-def explain(facts: Facts, flow: int) -> str:
-    """The sentences, joined by line feeds."""
+def explain_flow(facts: Facts, flow: int) -> str:
+    """The sentences, joined by line feeds, safe to show."""
+    return safe(flow_lines(facts, flow))
+
+
+def flow_lines(facts: Facts, flow: int) -> list[str]:
+    """The sentences, not escaped."""
     flows, labels, ends = facts.read.flows, facts.labels, facts.addresses
-
-    def endpoint(address: int, port: int) -> str:
-        text = ends.text(address)
-        if not port:
-            return text
-        return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
-
-    orig = endpoint(int(ends.orig[flow]), int(flows.orig_port[flow]))
-    resp = endpoint(int(ends.resp[flow]), int(flows.resp_port[flow]))
+    orig = endpoint(ends.text(int(ends.orig[flow])), int(flows.orig_port[flow]))
+    resp = endpoint(ends.text(int(ends.resp[flow])), int(flows.resp_port[flow]))
     component = labels.components[labels.component[flow]]
     name = facts.signatures.name_of(component)
-    grade = ("", "probable", "confirmed")[labels.grade[flow]]
+    grade = GRADES[labels.grade[flow]]
     owner = component if name in ("", component) else f"{component} ({name})"
     lines = [
         f"Flow {flow}: {protocol_name(int(flows.proto[flow]))} {orig} -> {resp}",
         f"It belongs to {owner}{f', {grade}' if grade else ''}.",
     ]
-    lines += [f"  - {reason}" for reason in labels.reasons(flow)]
+    lines += [f"  - {sentence}{shown_by(facts, source)}" for _, sentence, source in labels.statements(flow)]
+    against = labels.against(flow)
+    if against:
+        lines.append(f"Against it: {' '.join(against)}")
+    lines += would_confirm(facts, flow)
     for candidate, _, reason in labels.candidates.of_flow(flow):
         lines.append(f"It is not given to {candidate}: {reason}")
     lines.append(f"The originator is {orig}: {BASES[DIRECTION_BASES[flows.direction_basis[flow]]]}.")
@@ -85,11 +87,4 @@ def explain(facts: Facts, flow: int) -> str:
         lines.append(f"Decoding ended early in {int(flows.stopped[flow])} of its packets (cut or damaged).")
     if flows.unresolved[flow]:
         lines.append("These are later fragments of packets whose first fragment is not in the capture.")
-    # paths and names come from outside: nothing that a terminal would obey, one line each
-    return "\n".join(map(printable, lines))
-
-
-def utc(time_ns: int) -> str:
-    """A time as text, to the microsecond: `2024-05-03 08:13:20.000000 UTC`."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_ns // 1000)
-    return f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC"
+    return lines

@@ -1,7 +1,8 @@
 """QUIC long headers: that a UDP flow is QUIC, and of which version. Nothing is decrypted.
 
-In: UDP payloads. Out: `parse_quic`. Sources: RFC 8999 5 (what all versions share), RFC 9000 17.2, RFC 9369 3.2 (version
-2 renumbers the packet types), RFC 9000 14.1 (a client's Initial fills 1,200 bytes).
+In: UDP payloads. Out: `parse_quic`, a stricter reader than `decode.sniff`. Sources: RFC 8999 5 (what all versions
+share), RFC 9000 17.2, RFC 9369 3.2 (version 2 renumbers the packet types), RFC 9000 14.1 (a client's Initial fills
+1,200 bytes).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """STUN, and TURN which is made of the same messages.
 
-In: UDP payloads, or the beginning of a TCP direction. Out: `parse_stun`. Sources: RFC 8489 5 and 14, RFC 8656 (TURN
-methods). The classic form of RFC 3489, without the magic cookie, is not accepted: nothing tells it from other bytes.
+In: UDP payloads, or the beginning of a TCP direction. Out: `parse_stun`, a stricter reader than `decode.sniff`.
+Sources: RFC 8489 5 and 14, RFC 8656 (TURN methods). The classic form of RFC 3489, without the magic cookie, is not
+accepted: nothing tells it from other bytes.
 """
 
 from __future__ import annotations
