@@ -296,14 +296,10 @@ def test_no_sequence_of_payloads_breaks_sniffer_tally_or_parsers(
     payloads(b"".join(bytes((ends, more, len(data))) + data for ends, more, data in cut) + rest)
 
 
-def test_rows_that_flows_share_have_no_hints_also_when_parts_are_merged() -> None:
+def test_rows_that_flows_share_have_no_hints() -> None:
     said = [(packet(n, 6000, 9, 3456, proto=17), rtp(n, 90 * n)) for n in range(1, 20)]
     said += [(packet(n, 50000, 9, 8600), FRAME) for n in range(1, 20)]
-    whole = tallied(sniffed_rows(said), max_flows=2)
-    first, second = tallied(sniffed_rows(said[:1]), max_flows=2), tallied(sniffed_rows(said[1:]), max_flows=20)
-    first.merge(second)
-    for tally in (whole, first):
-        rows = tally.finish()[0]
-        shared = rows[(rows["a3"] == 0) & (rows["b3"] == 0)]
-        assert len(shared) >= 2
-        assert not shared["a_hints"].any() and not shared["b_hints"].any() and not shared["probe"].any()
+    rows = tallied(sniffed_rows(said), max_flows=2).finish()[0]
+    shared = rows[(rows["a3"] == 0) & (rows["b3"] == 0)]
+    assert len(shared) >= 2
+    assert not shared["a_hints"].any() and not shared["b_hints"].any() and not shared["probe"].any()
