@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-TARGETS = ("reader", "frame", "frames", "payload", "inflate", "whole")
+TARGETS = ("reader", "frame", "frames", "payload", "payloads", "inflate", "whole")
 LONGEST = 4096
 """Bytes of an input: enough for every header twice, small enough for interpreted kernels."""
 MEMORY_MIB = 1536

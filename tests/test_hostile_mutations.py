@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from classifier import engine
 from classifier.errors import CaptureError, SignatureError
 from classifier.matching import load_signatures
-from fuzz import mutate
+from fuzz import mutate, run
 from fuzz.mutations import LENGTHS, mutant
 from fuzz.targets import TARGETS, frames, inflate, payload, reader
 
@@ -62,6 +62,10 @@ def test_bent_samples_never_raise_and_lose_nothing(compiled: bool, data: st.Data
             content[at:] = data.draw(st.sampled_from(SAMPLES))[at : at + 1000]
         content += bytes(max(8 - len(content), 0))
     mutate.run_one(bytes(content), True, compiled, SIGNATURES)
+
+
+def test_the_runner_of_the_coverage_guided_fuzzer_knows_every_target() -> None:
+    assert tuple(TARGETS) == run.TARGETS
 
 
 @pytest.mark.parametrize("name", TARGETS)
