@@ -94,6 +94,45 @@ def timeseries(report: Report, freq: str, by: str, value: str, top: int) -> pd.D
     return out
 
 
+def stream_timeseries(report: Report, row: dict[str, Any], number: int, freq: str) -> pd.DataFrame:
+    """`Report.stream_timeseries`; `row`: the stream's row."""
+    from classifier.tables.streams import ranking
+
+    facts = report.facts
+    table, losses = facts.read.streams, facts.losses
+    place = ranking(facts)[number]
+    width = _width_ns(freq, table.bin_width_ns)
+    index, lowest = _index(row["first_ns"], row["last_ns"], width, 6)
+    low, high = np.searchsorted(table.bins["stream"], [place, place + 1])
+    bins = table.bins[low:high]
+    at = bins["bin_ns"] // width - lowest
+    sums = {name: np.zeros(len(index), "i8") for name in ("wire", "packets", "alone", "with_others")}
+    for name in ("wire", "packets"):
+        np.add.at(sums[name], at, bins[name])
+    if losses is None:
+        np.add.at(sums["alone"], at, bins["lost"])
+    else:
+        low, high = np.searchsorted(losses.stream, [place, place + 1])
+        when, lost = losses.bin_ns[low:high] // width - lowest, losses.lost[low:high]
+        together = losses.together[low:high]
+        np.add.at(sums["with_others"], when[together], lost[together])
+        np.add.at(sums["alone"], when[~together], lost[~together])
+    jitter = np.full(len(index), np.nan)
+    if row["jitter_ms"] is not None:
+        np.fmax.at(jitter, at, bins["jitter_us"] / 1000)
+    columns = {
+        "bps": sums["wire"] * (8e9 / width),
+        "wire_bytes": sums["wire"],
+        "packets": sums["packets"],
+        "lost_alone": sums["alone"],
+        "lost_with_others": sums["with_others"],
+        "jitter_ms": jitter,
+    }
+    out = pd.DataFrame(columns, index=index)
+    out.attrs["width_ns"] = width
+    return out
+
+
 def _width_ns(freq: str, bin_width_ns: int) -> int:
     from pandas.tseries.frequencies import to_offset
 

@@ -281,6 +281,38 @@ class Report:
 
         return frames.timeseries(self, freq, by, value, top)
 
+    # -- one stream
+
+    def stream(self, number: int) -> dict[str, Any]:
+        """A row of `streams` as plain values; raises ValueError for a number without a stream."""
+        rows = self.rows("streams")
+        if not 0 <= int(number) < len(rows):
+            has = f"streams are 0 to {len(rows) - 1}" if rows else "the capture has no streams"
+            raise ValueError(f"no stream {number}: {has}")
+        return rows[int(number)]
+
+    def stream_timeseries(self, number: int, freq: str = "1s") -> pd.DataFrame:
+        """One stream over time, from its first packet to its last: rows are UTC times without gaps.
+
+        Columns: bps, wire_bytes, packets, lost_alone and lost_with_others (packets found missing), jitter_ms (the
+        highest, per packet; NA where no packet came). Raises ValueError as `stream` and `timeseries` do.
+        """
+        from classifier import frames
+
+        return frames.stream_timeseries(self, self.stream(number), int(number), freq)
+
+    def plot_bandwidth(self, *, freq: str | None = None, top: int = 6, ax: Any = None) -> Any:
+        """Bandwidth over time, components stacked (`plots.bandwidth`): matplotlib axes. ImportError without it."""
+        from classifier import plots
+
+        return plots.bandwidth(self, freq=freq, top=top, ax=ax)
+
+    def plot_stream(self, number: int, *, freq: str | None = None) -> Any:
+        """A stream's rate, loss and jitter over time (`plots.stream`): matplotlib axes. ImportError without it."""
+        from classifier import plots
+
+        return plots.stream(self, number, freq=freq)
+
     # -- one flow
 
     def explain(self, flow_id: int) -> str:
