@@ -16,6 +16,7 @@ from classifier.tables.hosts import hosts
 from classifier.tables.learned import learned
 from classifier.tables.multicast import multicast
 from classifier.tables.quality import quality
+from classifier.tables.streams import streams
 from classifier.tables.timeline import timeline
 from classifier.tables.unclassified import unclassified
 
@@ -23,6 +24,7 @@ MAKERS: dict[str, Callable[[Facts], Columns]] = {
     "components": components,
     "flows": flows,
     "hosts": hosts,
+    "streams": streams,
     "multicast": multicast,
     "timeline": timeline,
     "protocols": protocols,
@@ -31,4 +33,4 @@ MAKERS: dict[str, Callable[[Facts], Columns]] = {
     "candidates": candidates,
     "learned": learned,
 }
-"""What computes each table. Findings and streams are handed to the report."""
+"""What computes each table. Findings are handed to the report."""
