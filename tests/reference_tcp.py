@@ -103,7 +103,7 @@ def analyse(segments: list[Segment]) -> Connection:
                 for side in (0, 1):
                     if syns[side]:
                         one = syns[side][0]
-                        data = one.size if sent[side] - (s.side == side) == len(syns[side]) == 1 and s.side != side else 0
+                        data = one.size if sent[side] == 1 and s.side != side else 0
                         way = talk.ways[side]
                         way.first = way.next = way.top = one.seq + 1 + data
                         way.next_ns = min(x.ns for x in syns[0] + syns[1])

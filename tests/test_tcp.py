@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_tcp import ACK, FIN, MS, RST, SYN, Connection, Segment, analyse
@@ -72,7 +71,9 @@ def agree(segments: list[Segment], talk: Connection, tally: Tally) -> None:
     assert found[2] == (talk.silence_ns, silence_at, opened)
 
 
-STEPS = ("data", "data", "data", "ack", "ack", "lost", "again", "old", "early", "keep", "zero", "copy", "fin", "rst", "odd")
+STEPS = tuple(
+    ["data", "data", "data", "ack", "ack", "lost", "again", "old", "early", "keep", "zero", "copy", "fin", "rst", "odd"]
+)
 GAPS = (1, 40_000, 800_000, 2_900_000, 4_000_000, 19_000_000, 250_000_000, 4_000_000_000, -2_000_000)
 
 
@@ -160,3 +161,150 @@ def test_speeds_and_batches_make_no_difference(segments: list[Segment], step: in
     whole = sides(tallied(rows))
     assert sides(tallied(rows, step=step)) == whole
     assert sides(tallied(rows, compiled=True, step=step)) == whole
+
+
+def opened(**syn: int) -> list[Segment]:
+    """A handshake that takes 10 ms; numbers of both sides begin at 100."""
+    first = Segment(0, 0, 99, flags=SYN, **syn)
+    return [first, Segment(1, 6 * MS, 99, 100, SYN | ACK), Segment(0, 10 * MS, 100, 100)]
+
+
+def data(ms: int, seq: int, size: int = 50, **more: int) -> Segment:
+    """Of the originator."""
+    return Segment(0, ms * MS, seq, 100, size=size, **more)
+
+
+def ack(ms: int, number: int, **more: int) -> Segment:
+    """Of the responder."""
+    return Segment(1, ms * MS, 100, number, **more)
+
+
+def of(table: TcpTable, name: str) -> tuple[int, int]:
+    return int(table.orig[name][0]), int(table.resp[name][0])
+
+
+def test_what_was_lost_on_the_way_and_sent_again_is_no_loss_of_the_capture() -> None:
+    found = table([*opened(), data(20, 100), data(20, 200), ack(30, 150), data(230, 150), ack(240, 250)])
+    assert of(found, "retransmitted") == (1, 0) and of(found, "retransmitted_bytes") == (50, 0)
+    assert of(found, "gaps") == (1, 0)
+    assert of(found, "unseen_bytes") == (0, 0) and of(found, "gap_bytes") == (0, 0)
+
+
+def test_what_was_acknowledged_and_never_captured_is_loss_of_the_capture() -> None:
+    found = table([*opened(), data(20, 100), data(20, 200), ack(30, 250)])
+    assert of(found, "unseen_bytes") == (50, 0) and of(found, "unseen_acks") == (1, 0)
+    assert of(found, "retransmitted") == (0, 0)
+
+
+def test_the_last_segments_may_be_missing_too() -> None:
+    found = table([*opened(), data(20, 100), ack(30, 1150)])
+    assert of(found, "unseen_bytes") == (1000, 0)
+
+
+def test_data_captured_after_its_acknowledgement_is_not_missing() -> None:
+    found = table([*opened(), ack(20, 150), data(20, 100), data(30, 150), ack(31, 200)])
+    assert of(found, "unseen_bytes") == (0, 0) and of(found, "unseen_acks") == (1, 0)
+
+
+def test_a_gap_that_nobody_acknowledged_is_none_of_the_capture() -> None:
+    found = table([*opened(), data(20, 100), data(20, 200), ack(30, 150)])
+    assert of(found, "gap_bytes") == (50, 0) and of(found, "unseen_bytes") == (0, 0)
+
+
+def test_a_late_segment_within_the_round_trip_is_out_of_order() -> None:
+    found = table([*opened(), data(20, 100), data(21, 200), data(22, 150), ack(40, 250)])
+    assert of(found, "out_of_order") == (1, 0) and of(found, "retransmitted") == (0, 0)
+
+
+def test_a_mirrors_copies_are_neither_retransmissions_nor_duplicate_acks() -> None:
+    one = [*opened(), data(20, 100, ident=7), ack(21, 150, ident=9)]
+    found = table([*one, *one[-2:], *one[-2:]])
+    assert of(found, "duplicates") == (2, 2)
+    assert of(found, "retransmitted") == of(found, "duplicate_acks") == (0, 0)
+    assert of(found, "segments") == (1, 0)
+
+
+def test_the_same_segment_with_another_identification_was_sent_again() -> None:
+    found = table([*opened(), data(20, 100, ident=7), data(23, 100, ident=8)])
+    assert of(found, "retransmitted") == (1, 0) and of(found, "duplicates") == (0, 0)
+
+
+def test_an_offloaded_segment_that_repeats_only_its_beginning_counts_that() -> None:
+    found = table([*opened(), data(20, 100, 1000), data(300, 600, 60_000)])
+    assert of(found, "retransmitted_bytes") == (500, 0)
+
+
+def test_numbers_wrap() -> None:
+    start = 2**32 - 60
+    found = table(
+        [data(1, start), data(2, start + 50), Segment(1, 3 * MS, 1, 40), data(400, start + 50), data(401, 40)]
+    )
+    assert of(found, "retransmitted") == (1, 0) and of(found, "unseen_bytes") == (0, 0)
+    assert of(found, "gaps") == (0, 0)
+
+
+def test_a_keep_alive_is_no_retransmission() -> None:
+    found = table([*opened(), data(20, 100), ack(21, 150), data(60_000, 149, 1), ack(60_001, 150)])
+    assert of(found, "keep_alives") == (1, 0) and of(found, "retransmitted") == (0, 0)
+    assert of(found, "duplicate_acks") == (0, 0)
+
+
+def test_zero_windows_last_until_the_window_opens() -> None:
+    found = table([*opened(), data(20, 100), ack(21, 150, window=0), ack(30, 150, window=0), ack(521, 150, window=9)])
+    assert of(found, "zero_windows") == (0, 2) and of(found, "zero_window_ns") == (0, 500 * MS)
+    still = table([*opened(), data(20, 100), ack(21, 150, window=0), data(1021, 150, 1)])
+    assert of(still, "zero_window_ns") == (0, 1000 * MS)
+    assert of(still, "segments") == (2, 0) and of(still, "retransmitted") == (0, 0)
+
+
+def test_a_stall_is_not_broken_by_what_brings_nothing_new() -> None:
+    found = table([*opened(), data(20, 100), data(420, 100), data(820, 100), data(1620, 100), data(2020, 150)])
+    assert of(found, "stall_ns") == (2000 * MS, 0) and of(found, "stall_at_ns") == (START + 20 * MS, 0)
+    assert (found.silence_ns[0], found.silence_at_ns[0]) == (800 * MS, START + 820 * MS)
+
+
+def test_silence_ends_with_the_connection() -> None:
+    found = table(
+        [*opened(), data(20, 100), Segment(0, 900 * MS, 150, 100, FIN | ACK), ack(9900, 151, flags=FIN | ACK)]
+    )
+    assert found.silence_ns[0] == 880 * MS
+
+
+def test_the_handshake_tells_the_way_to_each_side() -> None:
+    found = table([*opened(), data(20, 100)])
+    assert (found.syn_ns[0], found.synack_ns[0]) == (6 * MS, 4 * MS)
+    twice = table([opened()[0], *opened(), data(20, 100)])
+    assert (twice.syn_ns[0], twice.synack_ns[0]) == (-1, 4 * MS)
+    middle = table([data(20, 100)])
+    assert (middle.syn_ns[0], middle.synack_ns[0]) == (-1, -1)
+
+
+def test_data_in_the_syn_is_expected() -> None:
+    first = Segment(0, 0, 99, flags=SYN, size=10)
+    found = table([first, Segment(1, 6 * MS, 99, 110, SYN | ACK), data(20, 110)])
+    assert of(found, "gaps") == (0, 0) and of(found, "unseen_bytes") == (0, 0)
+
+
+def test_a_scan_takes_no_rows() -> None:
+    scan = [packet(sport=1000 + k, flags=SYN, seq=k) for k in range(500)]
+    answers = [reply(p, tcp_flags=RST | ACK) for p in scan]
+    tally = tallied(rows_of([*scan, *answers]))
+    assert tally.n_flows == 500 and not tally.flows["probe"][:500].any()
+
+
+def test_a_full_table_is_told_of() -> None:
+    packets = [packet(sport=1000 + k, payload=5, frag_id=k + 1) for k in range(9)]
+    tally = Tally(compiled=False)
+    tally.state[state.TCP_CAP] = 6
+    rows = rows_of(packets)
+    tally.update(rows, len(rows))
+    tally.finish()
+    assert (tally.flows["probe"][:9] > 0).tolist() == [True] * 2 + [False] * 7
+    assert tally.state[state.TCP_FULL] == 7
+
+
+def test_numbers_that_jump_too_far_are_no_loss() -> None:
+    found = table([data(20, 100), data(30, 3_000_000_000), data(40, 3_000_000_050), ack(50, 3_000_000_100)])
+    assert of(found, "unseen_bytes") == (0, 0)
+    far = table([data(20, 100), data(30, 1_500_000_000), ack(31, 1_500_000_050)])
+    assert of(far, "unseen_bytes") == (0, 0) and of(far, "gap_bytes") == (0, 0)

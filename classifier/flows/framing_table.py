@@ -1,7 +1,7 @@
 """The rows of interleaved media, and the arrays that hold them.
 
-In: sizes. Out: `FramingTable`, the arrays that `flows.interleaved` fills. Memory is bounded: a row of 64 bytes per direction of
-an RTSP connection, and one pool for segments that came before an earlier one. Next: `flows.tally`.
+In: sizes. Out: `FramingTable`, the arrays that `flows.interleaved` fills. Memory is bounded: a row of 96 bytes per
+direction of an RTSP connection, and one pool for segments that came before an earlier one. Next: `flows.tally`.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ HOLD = np.dtype(
 """What waits for a missing segment of one direction."""
 
 FOLLOWED = np.dtype([("acked", "i8"), ("packet", "i4"), ("flow", "i4"), ("side", "i4"), ("tcp", "i4")], align=True)
-"""A segment with data of an RTSP connection: its row in the batch, flow, side and that side's TCP_SIDE row; `acked`: the
-highest number that the other side had acknowledged by then, -1 = none."""
+"""A segment with data of an RTSP connection: its row in the batch, flow, side and that side's TCP_SIDE row; `acked`:
+the highest number that the other side had acknowledged by then, -1 = none."""
 
 FOUND_RTP = np.dtype(
     [

@@ -3,11 +3,11 @@
 In: segments of RTSP connections (FOLLOWED rows) with the buffer their payloads lie in. Out: the RTP headers (FOUND_RTP
 rows, which `flows.streams` counts) and RTCP packets (FOUND_RTCP) in the order of the byte stream. Next: `flows.tally`.
 
-Frames begin anywhere in a segment, so each direction is followed byte by byte of its sequence numbers, bodies being
-stepped over. A segment that comes early waits for the missing one (bounded), as in the receiver; one that the receiver
-acknowledged will not come. Behind a gap, and behind the messages between frames, the way is found again at a `$` with a
-frame of RTP or RTCP that the next frame follows at once, or whose source is known already. A frame's time is that of the
-segment that brought the last byte of its header.
+Frames begin anywhere in a segment, so each direction is followed by its sequence numbers, bodies being stepped over. A
+segment that comes early waits for the missing one (bounded), as in the receiver; one that the receiver acknowledged
+will not come. Behind a gap, and behind the messages between frames, the way is found again at a `$` with a frame of RTP
+or RTCP that the next frame follows at once, or whose source is known already. A frame's time is that of the segment
+that brought the last byte of its header.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def open_tcp(flows: Any, row: int, rows: Any, state: Any) -> int:
 @kernel
 def is_first_number(f: Any, number: int, seq: int) -> bool:
     """Whether a SYN or SYN-ACK has the number that its side began with."""
-    return f["b_isn"] == seq if number else f["a_isn"] == seq
+    return bool(f["b_isn"] == seq if number else f["a_isn"] == seq)
 
 
 @kernel

@@ -53,6 +53,4 @@ def retransmitted_shares(facts: Facts) -> list[float | None]:
     owner = labels.component.astype("i8")
     payload = sums(owner, np.where(flows.proto == _TCP, flows.orig_payload + flows.resp_payload, 0), size)
     again = sums(owner[tcp.flow], tcp.orig["retransmitted_bytes"] + tcp.resp["retransmitted_bytes"], size)
-    return [
-        share(part, whole) if whole else None for part, whole in zip(again.tolist(), payload.tolist(), strict=True)
-    ]
+    return [share(part, whole) if whole else None for part, whole in zip(again.tolist(), payload.tolist(), strict=True)]
