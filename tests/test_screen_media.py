@@ -7,6 +7,7 @@ from typing import Any
 from fake_report import START, S, full_site, lossy, stream
 
 from classifier.render import text
+from classifier.render.screen_streams import verdict
 
 
 def section(name: str, rows: list[dict[str, Any]]) -> list[str]:
@@ -137,3 +138,19 @@ def test_the_overview_has_one_line_when_nothing_is_wrong() -> None:
     assert sum("12 streams, no loss (--section streams)" in line for line in lines) == 1
     assert not any(line.startswith("STREAMS") for line in lines)
     assert not any("no loss" in line for line in overview([]))
+
+
+def test_the_verdict_on_what_is_missing() -> None:
+    measures = {
+        "packets_dropped": 3.0, "tcp_bytes_unseen": 12_000.0, "streams": 4.0, "stream_packets_missing": 173.0,
+        "stream_packets_missing_together": 76.0, "stream_packets_missing_alone": 97.0, "stream_moments_of_loss": 6.0,
+    }  # fmt: skip
+    assert verdict(measures) == [
+        "The capturing machine noted 3 packets that it dropped.",
+        "TCP receivers acknowledged 12.0 kB that the capture lost on its own.",
+        "173 packets missing in 4 media streams; 76 at 6 moments when many streams lost:",
+        "  most likely the capture's; 97 in single streams: their paths' or their",
+        "  cameras'.",
+    ]
+    assert verdict(dict.fromkeys(measures, 0.0)) == []
+    assert verdict(dict.fromkeys(measures, 0.0) | {"streams": 1.0}) == ["No packet is missing in 1 media stream."]

@@ -62,6 +62,33 @@ def faults(rows: Sequence[Row], room: int) -> list[str]:
     return [f"{name:<{width}}  {_trouble(row, room - width - 2)}" for name, row in zip(names, bad, strict=True)]
 
 
+def verdict(measures: dict[str, float]) -> list[str]:
+    """Sentences on what is missing in the capture and whose loss it is. `measures`: values of the table "quality"."""
+
+    def value(name: str) -> int:
+        return round(measures.get(name, 0))
+
+    dropped, unseen = value("packets_dropped"), value("tcp_bytes_unseen")
+    streams, missing = value("streams"), value("stream_packets_missing")
+    shared, alone = value("stream_packets_missing_together"), value("stream_packets_missing_alone")
+    out = []
+    if dropped:
+        out.append(f"The capturing machine noted {units.counted(dropped, 'packet')} that it dropped.")
+    if unseen:
+        out.append(f"TCP receivers acknowledged {units.size(unseen)} that the capture lost on its own.")
+    if missing:
+        text = f"{units.counted(missing, 'packet')} missing in {units.counted(streams, 'media stream')}"
+        moments = units.counted(value("stream_moments_of_loss"), "moment")
+        if shared:
+            text += f"; {shared:,} at {moments} when many streams lost: most likely the capture's"
+        if alone:
+            text += f"; {alone:,} in single streams: their paths' or their cameras'"
+        out.append(f"{text}.")
+    elif streams:
+        out.append(f"No packet is missing in {units.counted(streams, 'media stream')}.")
+    return [line for text in out for line in textwrap.wrap(text, WIDTH, subsequent_indent="  ")]
+
+
 def between(row: Row, *, short: bool = False) -> str:
     """`10.1.0.20:6970 > 10.1.0.5:3456`; short without the sender's port."""
 

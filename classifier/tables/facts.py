@@ -126,7 +126,7 @@ class Facts:
 
     @cached_property
     def losses(self) -> Losses | None:
-        """Whose the streams' losses are, by row of `Pass.streams.rows`; None when the time bins are too wide to tell."""
+        """Whose loss it is, by row of `Pass.streams.rows`; None when the time bins are too wide to tell."""
         return stream_losses(self)
 
     @cached_property
