@@ -271,7 +271,7 @@ def test_flow_rows() -> None:
     assert rows[3]["candidates"] == ["digifort.web"]
     assert (rows[4]["encapsulation"], rows[4]["orig_address"]) == ("vxlan", "fd00::1")
     assert (first["peak_bps"], first["peak_ns"]) == (1074 * 8, START // S * S)
-    assert {type(v) for v in first.values()} <= {int, float, str, list}
+    assert {type(v) for v in first.values()} <= {int, float, str, list, type(None)}
 
 
 def test_quality_measures() -> None:

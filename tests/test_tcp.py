@@ -71,9 +71,8 @@ def agree(segments: list[Segment], talk: Connection, tally: Tally) -> None:
     assert found[2] == (talk.silence_ns, silence_at, opened)
 
 
-STEPS = tuple(
-    ["data", "data", "data", "ack", "ack", "lost", "again", "old", "early", "keep", "zero", "copy", "fin", "rst", "odd"]
-)
+OFTEN = ("data", "data", "ack", "ack", "lost", "again", "old", "early")
+STEPS = (*OFTEN, "data", "keep", "zero", "copy", "fin", "rst", "odd")
 GAPS = (1, 40_000, 800_000, 2_900_000, 4_000_000, 19_000_000, 250_000_000, 4_000_000_000, -2_000_000)
 
 
@@ -236,9 +235,7 @@ def test_an_offloaded_segment_that_repeats_only_its_beginning_counts_that() -> N
 
 def test_numbers_wrap() -> None:
     start = 2**32 - 60
-    found = table(
-        [data(1, start), data(2, start + 50), Segment(1, 3 * MS, 1, 40), data(400, start + 50), data(401, 40)]
-    )
+    found = table([data(1, start), data(2, start + 50), ack(3, 40), data(400, start + 50), data(401, 40)])
     assert of(found, "retransmitted") == (1, 0) and of(found, "unseen_bytes") == (0, 0)
     assert of(found, "gaps") == (0, 0)
 
