@@ -73,6 +73,13 @@ def test_a_stream_over_time_sums_to_its_row(lossy: Report) -> None:
             assert series["jitter_ms"].isna().all()
 
 
+def test_streams_side_by_side_over_time(lossy: Report) -> None:
+    rows = lossy.rows("streams")
+    table = lossy.timeseries("100ms", by="stream", value="wire_bytes")
+    assert table.sum().to_dict() == {number: row["wire_bytes"] for number, row in enumerate(rows)}
+    assert list(lossy.timeseries("1s", by="stream", top=1)) == [max(range(3), key=lambda n: rows[n]["wire_bytes"])]
+
+
 def test_a_stream_shows_rate_loss_and_jitter(lossy: Report) -> None:
     row = lossy.rows("streams")[0]
     axes = lossy.plot_stream(0)
