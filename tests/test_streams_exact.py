@@ -93,7 +93,7 @@ WRAPS: dict[str, Callable[[], Any]] = {
     "sequence numbers": lambda: pictures(100, number=65_500),
     "time stamps": lambda: pictures(100, stamp=2**32 - 100_000),
     "both, at the first packet": lambda: pictures(100, number=65_535, stamp=2**32 - 3_600),
-    "sequence numbers twice": lambda: sound(140_000 // 20, number=65_000),
+    "sequence numbers twice": lambda: sound(65_560, number=65_530),
 }
 
 
@@ -210,3 +210,64 @@ def test_a_lost_packet_breaks_the_counters_of_what_it_held(tmp_path: Path) -> No
     capture.add(transport(100), fate=Fate(lost=frozenset([50])), payload_type=33)
     (row,) = rows_of(capture, tmp_path)
     assert (row["lost"], row["cc_errors"]) == (1, 2)  # of both PIDs
+
+
+def test_losses_of_the_capture_and_of_one_camera(tmp_path: Path) -> None:
+    """Six moments at which the capture lost packets of all cameras, and one camera that loses its own."""
+    moments = [2_000 * MS, 5_010 * MS, 9_030 * MS, 14_000 * MS, 18_020 * MS, 23_000 * MS]
+    capture = Capture()
+    shared, own = [], []
+    for camera in range(4):
+        sent = pictures(800, seed=camera, start=camera * 7 * MS, number=9_000 * camera)
+        together = {n for n, packet in enumerate(sent) if any(at <= packet.at < at + 60 * MS for at in moments)}
+        alone = set(range(1_200, 1_260)) | set(range(100, 2_600, 400)) if camera == 1 else set()
+        alone -= together | {n + step for n in together for step in (-1, 1)}
+        way = Way(src=f"10.50.0.{20 + camera}", sport=7_000, dport=3_456 + 2 * camera)
+        capture.add(sent, way, Fate(lost=frozenset(together | alone)), ssrc=camera + 1)
+        shared.append(len(together))
+        own.append(len(alone))
+    rows = rows_of(capture, tmp_path)
+    assert [row["lost_with_others"] for row in rows] == shared
+    assert [row["lost_alone"] for row in rows] == own == [0, own[1], 0, 0]
+    measures = {row["measure"]: row["value"] for row in classifier.classify(tmp_path / "streams.pcap").rows("quality")}
+    assert measures["streams"] == 4
+    assert measures["stream_packets_missing"] == sum(shared) + sum(own)
+    assert measures["stream_packets_missing_together"] == sum(shared)
+    assert measures["stream_packets_missing_alone"] == sum(own)
+    assert measures["stream_moments_of_loss"] == len(moments)
+
+
+def test_when_most_was_lost(tmp_path: Path) -> None:
+    capture = Capture()
+    truth = capture.add(pictures(200), fate=FATES["bursts lost"])
+    (row,) = rows_of(capture, tmp_path)
+    assert row["worst_loss_ns"] == truth.longest_gap_ns // (100 * MS) * (100 * MS)
+
+
+def test_a_multicast_group_with_its_streams_and_members(tmp_path: Path) -> None:
+    """Two senders and two sources of one of them, joins of both versions, one leave, a querier."""
+    capture = Capture()
+    group = {"dst": "225.5.10.1", "dport": 1_025}
+    capture.add(pictures(60), Way(src="10.50.0.5", ttl=4, **group), ssrc=1)
+    capture.add(sound(100), Way(src="10.50.0.5", ttl=4, **group), ssrc=2, payload_type=0, clock=8000)
+    capture.add(pictures(60), Way(src="10.50.0.6", ttl=1, **group), ssrc=3)
+    site = capture.site
+    one, two = site.host("one", "10.50.0.40"), site.host("two", "10.50.0.41")
+    querier = site.host("switch", "10.50.0.1")
+    site.igmp_query(0, querier)
+    site.igmp_join(100 * MS, one, [group["dst"]], version=2)
+    site.igmp_join(200 * MS, two, [group["dst"]], version=3)
+    site.igmp_join(900 * MS, two, [group["dst"]], version=3)
+    site.igmp_leave(1_000 * MS, one, group["dst"], version=2)
+    rows_of(capture, tmp_path)
+    (row,) = classifier.classify(tmp_path / "streams.pcap").rows("multicast")
+    frames = sum(truth.wire_bytes for truth in capture.truths)
+    expected = {
+        "group": "225.5.10.1", "port": 1_025, "senders": ["10.50.0.5", "10.50.0.6"], "sender_ttls": [4, 1], "ttl": 1,
+        "streams": 3, "members": ["10.50.0.40", "10.50.0.41"], "left": ["10.50.0.40"], "joins": 3, "leaves": 1,
+        "queriers": ["10.50.0.1"], "querier_version": "IGMPv3", "wire_bytes": frames,
+        "packets": sum(truth.packets for truth in capture.truths),
+        "first_join_ns": site.start_ns + 100 * MS, "last_join_ns": site.start_ns + 900 * MS,
+        "first_leave_ns": site.start_ns + S, "last_leave_ns": site.start_ns + S,
+    }  # fmt: skip
+    assert {name: row[name] for name in expected} == expected
