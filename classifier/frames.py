@@ -79,7 +79,16 @@ def timeseries(report: Report, freq: str, by: str, value: str, top: int) -> pd.D
         order = _heaviest(key, wire, top)
         labels = order if by == "flow" else ends.texts(np.asarray(order, "i8")).tolist()
     elif by == "stream":
-        raise ValueError("by='stream' is not there yet: streams have no time bins")
+        from classifier.tables.streams import STREAMS_LISTED, ranking
+
+        table = read.streams
+        width = _width_ns(freq, table.bin_width_ns)
+        number = np.full(len(table), -1, "i8")
+        listed = ranking(facts)[:STREAMS_LISTED]
+        number[listed] = np.arange(len(listed))
+        key, start = number[table.bins["stream"]], table.bins["bin_ns"]
+        wire, packets = table.bins["wire"], table.bins["packets"].astype("i8")
+        labels = order = _heaviest(key, wire, top)
     else:
         raise ValueError(f"by must be component, flow, host or stream, not {by!r}")
 

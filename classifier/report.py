@@ -164,8 +164,8 @@ class Report:
         """The same report with another width of the timeline's bins, and with a link's speed.
 
         `bin`: a multiple of 100 ms such as "100ms", "1s", "10min"; None chooses one so that the timeline stays
-        readable. What is finer than the time bins of the reading (`totals` of a very long capture) is rounded up to
-        them. `link`: "100M", "1G", "10G": adds how full it would have been (`time`, and the timeline as text).
+        readable. What is finer than the time bins of the reading (those of very long captures are wide) is rounded up
+        to them. `link`: "100M", "1G", "10G": adds how full it would have been (`time`, and the timeline as text).
         Raises ValueError for what is neither. Nothing is read again.
         """
         import dataclasses
@@ -272,10 +272,11 @@ class Report:
     def timeseries(self, freq: str = "1s", by: str = "component", *, value: str = "bps", top: int = 20) -> pd.DataFrame:
         """Rates over time: rows are UTC times without gaps, one column per component, flow, host or stream.
 
-        `by`: "component" (all of them; columns add up to the capture), "flow" (columns are flow ids) or "host" (bytes
-        sent and received; every flow counts at both ends). Flows and hosts: the `top` ones by bytes. `value`: "bps"
-        (mean bits per second, the default), "wire_bytes" or "packets". Raises ValueError when `freq` is no multiple of
-        the time bins (100 ms, wider for very long captures) or gives too many rows.
+        `by`: "component" (all of them; columns add up to the capture), "flow" (columns are flow ids), "host" (bytes
+        sent and received; every flow counts at both ends) or "stream" (columns are row numbers of `streams`). All but
+        components: the `top` ones by bytes. `value`: "bps" (mean bits per second, the default), "wire_bytes" or
+        "packets". Raises ValueError when `freq` is no multiple of the time bins (100 ms, wider for very long captures)
+        or gives too many rows.
         """
         from classifier import frames
 

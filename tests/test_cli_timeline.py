@@ -173,3 +173,21 @@ def test_fragments_late_and_backwards_times_and_rotated_files_lose_nothing(tmp_p
     sums_match(several)
     again = several.timeseries("100ms", value="packets").sum(axis=1)
     assert {at.value: count for at, count in again.items() if count} == naive
+
+
+@pytest.mark.parametrize("name", ["digifort_site.pcapng", "recorded_streams.pcap"])
+def test_the_series_of_streams_hold_every_packet_of_theirs(name: str) -> None:
+    report = classifier.classify(SITE.parent / name)
+    assert len(report.streams) > 2
+    for freq in ("100ms", "1s", "1min"):
+        for value in ("packets", "wire_bytes"):
+            series = report.timeseries(freq, by="stream", value=value, top=1000)
+            assert series.sum().to_dict() == report.streams[value].to_dict()
+    heaviest = report.streams["wire_bytes"].sort_values(ascending=False, kind="stable").index[:2]
+    assert report.timeseries("1s", by="stream", top=2).columns.tolist() == heaviest.tolist()
+
+
+def test_without_streams_their_series_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "arp.pcap"
+    path.write_bytes(pcap_header() + pcap_record(FRAME))
+    assert classifier.classify(path).timeseries("1s", by="stream").shape == (1, 0)
