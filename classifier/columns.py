@@ -210,7 +210,8 @@ NULLABLE = frozenset(
         "reported_loss", "reported_jitter_ms", "cc_errors",
         "vlan", "ttl", "first_record", "skipped_because",
         "lost_with_others", "lost_alone", "worst_loss_ns",
-        "silence_at_ns", "handshake_ns", "retransmitted_share", "first_join_ns", "last_join_ns", "first_leave_ns", "last_leave_ns",
+        "silence_at_ns", "handshake_ns", "retransmitted_share",
+        "first_join_ns", "last_join_ns", "first_leave_ns", "last_leave_ns",
     }
 )  # fmt: skip
 """Names of columns whose values may be missing, in every table."""

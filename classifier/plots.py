@@ -122,12 +122,13 @@ def _edges(series: pd.DataFrame) -> tuple[Any, str]:
 
 def _frame(ax: Any, label: str, *, last: bool = False) -> None:
     """Axes that say their unit, the lowest of a figure the day too; called when the time axis has its limits."""
-    from matplotlib.dates import AutoDateLocator, DateFormatter, num2date
+    from matplotlib import dates as module
 
+    dates: Any = module  # has no types
     low, high = ax.get_xlim()
-    ax.xaxis.set_major_locator(AutoDateLocator(tz="UTC", minticks=3, maxticks=8))
-    ax.xaxis.set_major_formatter(DateFormatter("%H:%M:%S" if high - low < 2 else "%d %b %H:%M", tz="UTC"))
-    ax.set_xlabel(f"{num2date(low, tz='UTC'):%Y-%m-%d} UTC" if last else "")
+    ax.xaxis.set_major_locator(dates.AutoDateLocator(tz="UTC", minticks=3, maxticks=8))
+    ax.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S" if high - low < 2 else "%d %b %H:%M", tz="UTC"))
+    ax.set_xlabel(f"{dates.num2date(low, tz='UTC'):%Y-%m-%d} UTC" if last else "")
     ax.set_ylabel(label)
     ax.set_ylim(bottom=0)
     ax.grid(axis="y", linewidth=0.5, alpha=0.4)

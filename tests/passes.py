@@ -12,10 +12,10 @@ import numpy as np
 from classifier.capture.model import CaptureInfo
 from classifier.columns import BIN, NO_VLAN
 from classifier.decode.protocols import LINK_CODES, component_of_link
-from classifier.flows.tcp_table import no_tcp
 from classifier.evidence.reports import Reports
 from classifier.flows.stream_table import NO_STREAMS
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, address_words
+from classifier.flows.tcp_table import no_tcp
 from classifier.report import Report
 
 S = 1_000_000_000
