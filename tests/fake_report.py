@@ -80,6 +80,7 @@ class FakeReport:
         self.captures = [capture()] if captures is None else captures
         self.unreadable: list[Exception] = []
         self.problems: list[Any] = []
+        self.time: dict[str, Any] = {"bin_width_ns": S // 10, "timeline_bin_ns": S, "link": None}
         self._tables = tables
         components = tables.get("components", [])
         wire = sum(row["wire_bytes"] for row in components)

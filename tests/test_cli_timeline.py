@@ -76,6 +76,13 @@ def test_the_text_has_curves_and_with_ascii_nothing_else() -> None:
     assert run(SITE, "--ascii").stdout.isascii()
 
 
+def test_the_overview_has_the_link_in_one_line() -> None:
+    lines = run(SITE, "--link", "100k", PYTHONIOENCODING="utf-8").stdout.decode().splitlines()
+    assert lines[2].startswith("Link of 100 kbit/s: mean 92.1 %, highest second 199.8 %, above 60 % in 48 of 60")
+    assert len(lines) <= 38 and max(map(len, lines)) <= 100
+    assert b"Link of" not in run(SITE).stdout
+
+
 @pytest.mark.parametrize("options", [(), ("--ascii",)])
 def test_in_a_file_it_is_the_same(options: tuple[str, ...], tmp_path: Path) -> None:
     out = tmp_path / "out.txt"

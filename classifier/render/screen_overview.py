@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from classifier.render import screen_streams, units
+from classifier.render import screen_streams, screen_timeline, units
 from classifier.render.escape import middle, printable
 from classifier.render.screen_components import PRODUCT_NAMES, ComponentTable
 from classifier.render.screen_tables import endpoint
@@ -106,6 +106,9 @@ class _Overview:
             lines.append(Text.assemble((middle(name, room), "bold"), tail))
         if totals["first_ns"] is not None:
             lines.append(Text(f"{units.period(totals['first_ns'], totals['last_ns'])} (all times UTC)", "dim"))
+        link = self.report.time["link"]
+        if link is not None and link["bins"]:
+            lines.append(Text(screen_timeline.link_in_short(link), "bold red" if link["bins_above"] else ""))
         return lines
 
     def _problems(self) -> list[Text]:
