@@ -109,8 +109,9 @@ def _rates(facts: Facts, chosen: Array, at: Array) -> Rates:
     """Rates over time by group key; `at`: the key of each chosen flow."""
     owner = np.full(len(facts.owner), -1, "i8")
     owner[facts.read.flows.row[chosen]] = at
-    totals = facts.totals
-    return Rates(facts.read.bins, facts.read.bin_width_ns, owner, totals["first_ns"], totals["last_ns"])
+    totals, bins = facts.totals, facts.read.bins
+    bins = bins[owner[bins["flow"]] >= 0]
+    return Rates(bins, facts.read.bin_width_ns, owner, totals["first_ns"], totals["last_ns"])
 
 
 def _most(key: Array, choice: Array, weight: Array) -> dict[int, int]:
