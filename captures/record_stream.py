@@ -82,8 +82,11 @@ def rtp_truth(stream: Stream) -> dict[str, Any]:
     for count in range(min(came), max(came) + 1):
         bursts[-1 if count in missing else len(bursts) :] = [bursts[-1] + 1 if count in missing else 0]
     highest, had, reordered = -1, set(), 0
+    shown = set()  # time stamps of what came in order: a picture that only came late is none
     for count in came:
         reordered += count < highest and count not in had
+        if count > highest:
+            shown.add(stream.sent[count][4:8])
         highest = max(highest, count)
         had.add(count)
     first = stream.sent[0]
@@ -97,7 +100,7 @@ def rtp_truth(stream: Stream) -> dict[str, Any]:
         "duplicates": len(came) - len(set(came)),
         "reordered": reordered,
         "longest_burst_lost": max(bursts),
-        "frames": len({datagram[4:8] for datagram in stream.passed}),
+        "frames": len(shown),
     }
 
 
@@ -263,6 +266,9 @@ def record(folder: Path) -> None:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
         for which in ("camera", "server"):
             subprocess.run(["ip", "netns", "del", f"{NAMESPACE}-{which}"], check=False, stderr=subprocess.DEVNULL)
 

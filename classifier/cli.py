@@ -168,7 +168,7 @@ def _checked(read: Callable[[str], int], value: str | None) -> str | None:
     "--link",
     metavar="RATE",
     callback=_a_rate,
-    help="Speed of the link that was captured: 100M, 1G, 10G. The timeline and JSON then say how full it was, and in "
+    help="Speed of the link that was captured: 100M, 1G, 10G. The report then says how full it was, and in "
     "how many seconds above 60 %.",
 )
 @click.option("--ascii", "plain", is_flag=True, help="Only ASCII characters in the text, also in curves.")

@@ -71,7 +71,7 @@ PACKET = np.dtype(
         ("frag_more", "u1"),  # FRAG_* bits
         ("tcp_flags", "u1"),  # of what may be RTP the marker bit and payload type
         ("ttl", "u1"),  # TTL or hop limit of the innermost IP header
-        ("icmp_type", "u1"),  # ICMP, ICMPv6 and IGMP type
+        ("icmp_type", "u1"),  # ICMP, ICMPv6 and IGMP type; of what may be RTP the kind of picture
         ("icmp_code", "u1"),
         ("stop", "u1"),  # why decoding ended early (decode.protocols.STOPS), 0 = it did not
         ("hint", "u1"),  # what the payload begins with (decode.hints), set by the sniffer
@@ -209,6 +209,8 @@ NULLABLE = frozenset(
         "max_jitter_ms", "frame_jitter_ms", "max_frame_jitter_ms", "reported_lost",
         "reported_loss", "reported_jitter_ms", "cc_errors",
         "vlan", "ttl", "first_record", "skipped_because",
+        "lost_with_others", "lost_alone", "worst_loss_ns",
+        "silence_at_ns", "handshake_ns", "retransmitted_share",
         "first_join_ns", "last_join_ns", "first_leave_ns", "last_leave_ns",
     }
 )  # fmt: skip
@@ -254,6 +256,21 @@ FLOWS = _table(
     ),
     ("peak_bps", "float", "bit/s", "highest 1-second bin, both directions"),
     ("peak_ns", "time", "ns", "start of that second"),
+    ("orig_retransmitted_bytes", "int", "bytes", "TCP payload that the originator sent again"),
+    ("resp_retransmitted_bytes", "int", "bytes", "TCP payload that the responder sent again"),
+    ("orig_retransmitted_segments", "int", "segments", "with data, sent again, by Wireshark's definition"),
+    ("resp_retransmitted_segments", "int", "segments", "with data, sent again, by Wireshark's definition"),
+    ("orig_out_of_order", "int", "segments", "with data, late but not sent again, by Wireshark's definition"),
+    ("resp_out_of_order", "int", "segments", "with data, late but not sent again, by Wireshark's definition"),
+    ("orig_zero_window_ns", "int", "ns", "how long the originator could take no data (window 0), in all"),
+    ("resp_zero_window_ns", "int", "ns", "how long the responder could take no data (window 0), in all"),
+    ("orig_unseen_bytes", "int", "bytes", "the originator sent and the other side acknowledged, but not captured"),
+    ("resp_unseen_bytes", "int", "bytes", "the responder sent and the other side acknowledged, but not captured"),
+    ("orig_stall_ns", "int", "ns", "longest time between two segments with new data of the originator"),
+    ("resp_stall_ns", "int", "ns", "longest time between two segments with new data of the responder"),
+    ("silence_ns", "int", "ns", "longest time without any segment, from the TCP handshake to the first FIN or RST"),
+    ("silence_at_ns", "time", "ns", "start of that silence, null without one"),
+    ("handshake_ns", "int", "ns", "from the SYN to the ACK: a round trip; null when it was not seen whole"),
 )
 
 COMPONENTS = _table(
@@ -277,6 +294,7 @@ COMPONENTS = _table(
     ("grades", "map", "", "per grade: flows, packets, wire_bytes"),
     ("peak_100ms_bps", "float", "bit/s", "highest 100-ms bin (of captures with too many bins: the pass's own)"),
     ("peak_ns", "time", "ns", "start of the highest 1-second bin, the earliest of equal ones"),
+    ("retransmitted_share", "float", "", "share of the TCP payload that was sent again, 0 to 1; null without TCP payload"),
 )
 
 HOSTS = _table(
@@ -319,6 +337,7 @@ MULTICAST = _table(
     ("last_leave_ns", "time", "ns", "null without a leave"),
     ("queriers", "list", "", "who asked for members, by general queries or by some for this group"),
     ("querier_version", "category", "", "IGMPv1 to 3, MLDv1 or 2: of the queries; empty when none was seen"),
+    ("streams", "int", "streams", "media streams sent to it"),
 )
 
 PROTOCOLS = _table(
@@ -449,6 +468,9 @@ STREAMS = _table(
     ("sender_reports", "int", "", "RTCP sender reports of the stream that were read"),
     ("pids", "list", "", "MPEG-TS: program identifiers seen, without stuffing"),
     ("cc_errors", "int", "", "MPEG-TS: breaks of the continuity counters; null where there are none"),
+    ("lost_with_others", "int", "packets", "lost while many streams lost: most likely the capture's; or null"),
+    ("lost_alone", "int", "packets", "lost in this stream alone: its path's or its sender's; or null"),
+    ("worst_loss_ns", "time", "ns", "start of the 100 ms in which most are missing; null without a loss"),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {

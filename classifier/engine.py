@@ -19,13 +19,28 @@ from classifier import kernels as _kernels  # noqa: F401  (registers every kerne
 from classifier.capture import CaptureInfo, CaptureSet, Problem, find_captures, time_order
 from classifier.columns import BATCH, PACKET
 from classifier.errors import CaptureError
-from classifier.evidence.collect import Collector, IcmpError, Membership
+from classifier.evidence.collect import Collector, IcmpError, Membership, buffer_of
 from classifier.evidence.proofs import NO_PROOFS, Proofs, judge
+from classifier.evidence.reports import Reports
+from classifier.evidence.sdp import Codec
 from classifier.evidence.sessions import Medium
 from classifier.flows.finish import finish_flows
-from classifier.flows.state import FORGOTTEN, HELD_FULL, JOINED, OVERFLOW, PAYLOADS_UNSEEN, PROBES_FULL
+from classifier.flows.framing_table import FRAMINGS_FULL
+from classifier.flows.state import (
+    FORGOTTEN,
+    HELD_FULL,
+    JOINED,
+    OVERFLOW,
+    PAYLOADS_UNSEEN,
+    PROBES_FULL,
+    TCP_CAP,
+    TCP_FULL,
+)
+from classifier.flows.stream_table import BIN_WIDTH_NS as STREAM_BIN_WIDTH_NS
+from classifier.flows.stream_table import NO_STREAMS, STREAMS_CAP, STREAMS_FULL, TS_FULL, Streams
 from classifier.flows.table import FlowTable, LinkTable
 from classifier.flows.tally import BIN_WIDTH_NS, Tally
+from classifier.flows.tcp_table import TcpTable, finish_tcp_table, no_tcp
 from classifier.interrupt import Interruption
 from classifier.jit import speed, view
 from classifier.limits import DEFAULTS, Limits
@@ -65,6 +80,10 @@ class Pass:
     learned: list[Learned] = field(default_factory=list)
     proofs: Proofs = NO_PROOFS
     media: list[Medium] = field(default_factory=list)  # what RTSP sessions set up
+    inside: dict[tuple[int, int], Codec] = field(default_factory=dict)  # codec by tally row and type, interleaved
+    streams: Streams = NO_STREAMS
+    tcp: TcpTable = field(default_factory=no_tcp)
+    reports: Reports = field(default_factory=lambda: Reports(DEFAULTS.facts))  # what RTCP says of streams
     problems: list[Problem] = field(default_factory=list)  # of the pass as a whole: a cap was reached
     unreadable: list[CaptureError] = field(default_factory=list)  # inputs that are missing, closed to us or no capture
     sources: list[Any] = field(default_factory=list)  # what to open to read the captures again
@@ -122,8 +141,11 @@ def read(
         try:
             for packets, buffers in _packets(captures, fast, progress, interruption, counted):
                 candidates = tally.update(packets, len(packets))
+                tally.streams.look_at_continuity(packets, buffers, tally.kernels)
                 if len(candidates):
                     collector.take(candidates, packets, buffers)
+                if len(tally.following):
+                    _follow(tally, collector, packets, buffers)
             if interruption.asked:
                 for info in captures.infos:
                     info.problem(INTERRUPTED, info.packets, 0, "Ctrl-C; all that had been sent was read", complete=True)
@@ -135,7 +157,9 @@ def read(
         rows, bins = tally.finish()
         flows, links = finish_flows(rows, service_ports(signatures))
         said, media = collector.sessions.finish(rows)
-        proofs = judge(flows, rows, tally.probes, [*collector.proofs, *said])
+        streams = tally.streams.finish(tally.kernels)
+        proofs = judge(flows, rows, tally.probes, [*collector.proofs, *said], streams)
+        tcp = finish_tcp_table(flows, rows, tally.tcp)
         del rows  # the flow table is a copy
         return Pass(
             captures=captures.infos,
@@ -148,11 +172,26 @@ def read(
             learned=learned_endpoints(signatures, collector.announced, media),
             proofs=proofs,
             media=media,
+            streams=streams,
+            inside=collector.sessions.inside,
+            tcp=tcp,
+            reports=collector.reports,
             problems=_caps_reached(tally, collector, limits),
             unreadable=captures.unreadable,
             sources=[info.path for info in captures.infos],
             limits=limits,
         )
+
+
+def _follow(tally: Tally, collector: Collector, packets: Array, buffers: Sequence[tuple[Any, Array]]) -> None:
+    """Count the media inside this batch's RTSP connections."""
+    segments = tally.following
+    parts = [(segments, buffers[0][0])]
+    if len(buffers) > 1:
+        parts = [(segments[k : k + 1], buffer_of(int(segments[k]["packet"]), buffers)) for k in range(len(segments))]
+    for part, buffer in parts:
+        for reports, data in tally.follow(part, packets, buffer):
+            collector.take_reports(reports, data, packets)
 
 
 def _tally(limits: Limits, compiled: bool, batch: int, keep_log: bool = False) -> Tally:
@@ -311,6 +350,24 @@ def _caps_reached(tally: Tally, collector: Collector, limits: Limits) -> list[Pr
     if state[FORGOTTEN]:
         text = "gave way to others before the last fragment came; what came later has no ports"
         reached.append(("fragment_cap", f"{how_many(FORGOTTEN, 'fragmented datagram')} {text}"))
+    media = tally.streams.state
+    if media[STREAMS_FULL]:
+        text = f"of further media streams than the {media[STREAMS_CAP]:,} that are followed"
+        reached.append(("stream_cap", f"{media[STREAMS_FULL]:,} packets {text}"))
+    if media[TS_FULL]:
+        text = "of transport streams whose continuity was not followed: too many programs"
+        reached.append(("stream_cap", f"{media[TS_FULL]:,} packets {text}"))
+    if state[TCP_FULL]:
+        text = f"of further TCP connections than the {state[TCP_CAP] // 2:,} whose transport is followed"
+        reached.append(("tcp_cap", f"{how_many(TCP_FULL, 'segment')} {text}"))
+    if tally.framing.state[FRAMINGS_FULL]:
+        text = "of RTSP connections whose media were not followed: too many"
+        reached.append(("stream_cap", f"{tally.framing.state[FRAMINGS_FULL]:,} segments {text}"))
+    if state[PROBES_FULL]:
+        reached.append(("stream_cap", f"{how_many(PROBES_FULL, 'packet')} of flows beyond those looked at for media"))
+    if tally.streams.bin_width_ns > STREAM_BIN_WIDTH_NS:
+        text = "rates of single streams are over these: there were too many to keep ten per second"
+        reached.append(("bin_cap", f"time bins of streams are {tally.streams.bin_width_ns / 1e9:g} s wide, and {text}"))
     state[PAYLOADS_UNSEEN] += collector.dropped
     if state[PAYLOADS_UNSEEN]:
         text = "not looked at for evidence: too many"

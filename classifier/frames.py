@@ -79,7 +79,16 @@ def timeseries(report: Report, freq: str, by: str, value: str, top: int) -> pd.D
         order = _heaviest(key, wire, top)
         labels = order if by == "flow" else ends.texts(np.asarray(order, "i8")).tolist()
     elif by == "stream":
-        raise ValueError("by='stream' is not there yet: streams have no time bins")
+        from classifier.tables.streams import STREAMS_LISTED, ranking
+
+        table = read.streams
+        width = _width_ns(freq, table.bin_width_ns)
+        number = np.full(len(table), -1, "i8")
+        listed = ranking(facts)[:STREAMS_LISTED]
+        number[listed] = np.arange(len(listed))
+        key, start = number[table.bins["stream"]], table.bins["bin_ns"]
+        wire, packets = table.bins["wire"], table.bins["packets"].astype("i8")
+        labels = order = _heaviest(key, wire, top)
     else:
         raise ValueError(f"by must be component, flow, host or stream, not {by!r}")
 
@@ -91,6 +100,45 @@ def timeseries(report: Report, freq: str, by: str, value: str, top: int) -> pd.D
     data = cells * (8e9 / width) if value == "bps" else cells
     out = pd.DataFrame(data, index=index, columns=pd.Index(labels, name=by))
     out.attrs["unit"] = VALUES[value]
+    return out
+
+
+def stream_timeseries(report: Report, row: dict[str, Any], number: int, freq: str) -> pd.DataFrame:
+    """`Report.stream_timeseries`; `row`: the stream's row."""
+    from classifier.tables.streams import ranking
+
+    facts = report.facts
+    table, losses = facts.read.streams, facts.losses
+    place = ranking(facts)[number]
+    width = _width_ns(freq, table.bin_width_ns)
+    index, lowest = _index(row["first_ns"], row["last_ns"], width, 6)
+    low, high = np.searchsorted(table.bins["stream"], [place, place + 1])
+    bins = table.bins[low:high]
+    at = bins["bin_ns"] // width - lowest
+    sums = {name: np.zeros(len(index), "i8") for name in ("wire", "packets", "alone", "with_others")}
+    for name in ("wire", "packets"):
+        np.add.at(sums[name], at, bins[name])
+    if losses is None:
+        np.add.at(sums["alone"], at, bins["lost"])
+    else:
+        low, high = np.searchsorted(losses.stream, [place, place + 1])
+        when, lost = losses.bin_ns[low:high] // width - lowest, losses.lost[low:high]
+        together = losses.together[low:high]
+        np.add.at(sums["with_others"], when[together], lost[together])
+        np.add.at(sums["alone"], when[~together], lost[~together])
+    jitter = np.full(len(index), np.nan)
+    if row["jitter_ms"] is not None:
+        np.fmax.at(jitter, at, bins["jitter_us"] / 1000)
+    columns = {
+        "bps": sums["wire"] * (8e9 / width),
+        "wire_bytes": sums["wire"],
+        "packets": sums["packets"],
+        "lost_alone": sums["alone"],
+        "lost_with_others": sums["with_others"],
+        "jitter_ms": jitter,
+    }
+    out = pd.DataFrame(columns, index=index)
+    out.attrs["width_ns"] = width
     return out
 
 

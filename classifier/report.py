@@ -170,8 +170,8 @@ class Report:
         """The same report with another width of the timeline's bins, and with a link's speed.
 
         `bin`: a multiple of 100 ms such as "100ms", "1s", "10min"; None chooses one so that the timeline stays
-        readable. What is finer than the time bins of the reading (`totals` of a very long capture) is rounded up to
-        them. `link`: "100M", "1G", "10G": adds how full it would have been (`time`, and the timeline as text).
+        readable. What is finer than the time bins of the reading (those of very long captures are wide) is rounded up
+        to them. `link`: "100M", "1G", "10G": adds how full it would have been (`time`, and the timeline as text).
         Raises ValueError for what is neither. Nothing is read again.
         """
         import dataclasses
@@ -278,10 +278,11 @@ class Report:
     def timeseries(self, freq: str = "1s", by: str = "component", *, value: str = "bps", top: int = 20) -> pd.DataFrame:
         """Rates over time: rows are UTC times without gaps, one column per component, flow, host or stream.
 
-        `by`: "component" (all of them; columns add up to the capture), "flow" (columns are flow ids) or "host" (bytes
-        sent and received; every flow counts at both ends). Flows and hosts: the `top` ones by bytes. `value`: "bps"
-        (mean bits per second, the default), "wire_bytes" or "packets". Raises ValueError when `freq` is no multiple of
-        the time bins (100 ms, wider for very long captures) or gives too many rows.
+        `by`: "component" (all of them; columns add up to the capture), "flow" (columns are flow ids), "host" (bytes
+        sent and received; every flow counts at both ends) or "stream" (columns are row numbers of `streams`). All but
+        components: the `top` ones by bytes. `value`: "bps" (mean bits per second, the default), "wire_bytes" or
+        "packets". Raises ValueError when `freq` is no multiple of the time bins (100 ms, wider for very long captures)
+        or gives too many rows.
         """
         from classifier import frames
 
@@ -291,6 +292,38 @@ class Report:
     def others(self) -> pd.DataFrame:
         """What belongs to no product, by service and the names that payloads give."""
         return self.frame("others")
+
+    # -- one stream
+
+    def stream(self, number: int) -> dict[str, Any]:
+        """A row of `streams` as plain values; raises ValueError for a number without a stream."""
+        rows = self.rows("streams")
+        if not 0 <= int(number) < len(rows):
+            has = f"streams are 0 to {len(rows) - 1}" if rows else "the capture has no streams"
+            raise ValueError(f"no stream {number}: {has}")
+        return rows[int(number)]
+
+    def stream_timeseries(self, number: int, freq: str = "1s") -> pd.DataFrame:
+        """One stream over time, from its first packet to its last: rows are UTC times without gaps.
+
+        Columns: bps, wire_bytes, packets, lost_alone and lost_with_others (packets found missing), jitter_ms (the
+        highest, per packet; NA where no packet came). Raises ValueError as `stream` and `timeseries` do.
+        """
+        from classifier import frames
+
+        return frames.stream_timeseries(self, self.stream(number), int(number), freq)
+
+    def plot_bandwidth(self, *, freq: str | None = None, top: int = 6, ax: Any = None) -> Any:
+        """Bandwidth over time, components stacked (`plots.bandwidth`): matplotlib axes. ImportError without it."""
+        from classifier import plots
+
+        return plots.bandwidth(self, freq=freq, top=top, ax=ax)
+
+    def plot_stream(self, number: int, *, freq: str | None = None) -> Any:
+        """A stream's rate, loss and jitter over time (`plots.stream`): matplotlib axes. ImportError without it."""
+        from classifier import plots
+
+        return plots.stream(self, number, freq=freq)
 
     # -- one flow
 

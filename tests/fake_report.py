@@ -31,7 +31,8 @@ def component(
     product = id.partition(".")[0]
     return {
         "id": id, "product": product, "name": name, "packets": packets, "wire_bytes": wire, "flows": 3, "share": 0.0,
-        "peak_100ms_bps": wire * 8 / 50, "peak_ns": START, "mean_bps": wire * 8 / 600, "peak_bps": wire * 8 / 100, "p95_bps": wire * 8 / 200,
+        "peak_100ms_bps": wire * 8 / 50, "peak_ns": START, "mean_bps": wire * 8 / 600, "peak_bps": wire * 8 / 100,
+        "p95_bps": wire * 8 / 200,
         "first_ns": START, "last_ns": START + 600 * S,
         "grades": {
             "confirmed": {"flows": int(confirmed > 0), "packets": int(confirmed > 0), "wire_bytes": confirmed},
@@ -49,6 +50,30 @@ def host(address: str, roles: list[str], sent: int, received: int, products: lis
     }  # fmt: skip
 
 
+def stream(number: int = 0, **changes: Any) -> dict[str, Any]:
+    """A camera's stream without any fault."""
+    return {
+        "flow_id": number, "kind": "rtp", "ssrc": f"0x{number:08x}", "sender_address": f"10.20.1.{20 + number}",
+        "sender_port": 6970, "receiver_address": "10.20.0.5", "receiver_port": 3000 + 2 * number, "direction": "orig",
+        "transport": "udp", "component": "digifort.media_input", "payload_type": 96, "codec": "H264",
+        "codec_basis": "sdp", "clock_rate": 90_000, "clock_basis": "sdp", "packets": 3650, "wire_bytes": 4_000_000,
+        "payload_bytes": 3_800_000, "mean_bps": 2_410_000.0, "p95_bps": 2_700_000.0, "peak_bps": 3_100_000.0,
+        "peak_100ms_bps": 9_900_000.0, "frames": 1500, "frames_per_second": 25.0, "key_frames": 30,
+        "key_frame_seconds": 2.0, "expected": 3650, "lost": 0, "loss": 0.0, "duplicates": 0, "reordered": 0,
+        "refused": 0, "longest_burst_lost": 0, "restarts": 0, "jitter_ms": 2.3, "max_jitter_ms": 12.5,
+        "frame_jitter_ms": 1.1, "max_frame_jitter_ms": 4.0, "longest_silence_s": 0.05, "first_ns": START,
+        "last_ns": START + 60 * S, "reports": 0, "reported_lost": None, "reported_loss": None,
+        "reported_jitter_ms": None, "sender_reports": 0, "pids": [], "cc_errors": None, "lost_with_others": 0,
+        "lost_alone": 0, "worst_loss_ns": None,
+    } | changes  # fmt: skip
+
+
+def lossy(number: int = 0, lost: int = 84, **changes: Any) -> dict[str, Any]:
+    """A stream that lost packets."""
+    fault = {"lost": lost, "loss": lost / 3650, "lost_alone": lost, "longest_burst_lost": 14, "packets": 3650 - lost}
+    return stream(number, **{**fault, "worst_loss_ns": START + 9 * S, **changes})
+
+
 class FakeReport:
     """Has what the renderers and the command use of `classifier.report.Report`."""
 
@@ -56,6 +81,7 @@ class FakeReport:
         self.captures = [capture()] if captures is None else captures
         self.unreadable: list[Exception] = []
         self.problems: list[Any] = []
+        self.time: dict[str, Any] = {"bin_width_ns": S // 10, "timeline_bin_ns": S, "link": None}
         self._tables = tables
         components = tables.get("components", [])
         wire = sum(row["wire_bytes"] for row in components)
@@ -166,7 +192,7 @@ def full_site(**changes: Any) -> FakeReport:
              "mean_bps": 160_000.0, "ttl": 1, "first_ns": START, "last_ns": START + 600 * S, "sender_ttls": [1],
              "peak_bps": 250_000.0, "left": [], "joins": 5, "leaves": 0, "first_join_ns": START + 3 * S,
              "last_join_ns": START + 503 * S, "first_leave_ns": None, "last_leave_ns": None,
-             "queriers": ["10.20.0.1"], "querier_version": "IGMPv3"}
+             "queriers": ["10.20.0.1"], "querier_version": "IGMPv3", "streams": 1}
             for n in range(4)
         ],
         "findings": [],

@@ -13,10 +13,14 @@ from classifier.capture.model import CaptureInfo
 from classifier.columns import BIN, NO_VLAN
 from classifier.decode.protocols import LINK_CODES, component_of_link
 from classifier.evidence.proofs import NO_PROOFS
+from classifier.evidence.reports import Reports
+from classifier.flows.stream_table import NO_STREAMS
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, address_words
+from classifier.flows.tcp_table import no_tcp
 from classifier.report import Report
 
 S = 1_000_000_000
+WIDTH = S // 10  # of time bins
 START = 1_714_724_000 * S + 250_000_000
 
 SERVER, CLIENT, CAMERA, OTHER = "10.0.0.1", "10.0.0.50", "10.0.0.20", "192.168.7.9"
@@ -103,7 +107,7 @@ def a_pass(
     bins: dict[tuple[int, int], list[int]] = {}
 
     def count(row: int, at: int, wire: int, from_orig: bool) -> None:
-        cell = bins.setdefault((row, at // S * S), [0, 0, 0])
+        cell = bins.setdefault((row, at // WIDTH * WIDTH), [0, 0, 0])
         cell[0 if from_orig else 1] += wire
         cell[2] += 1
 
@@ -166,7 +170,8 @@ def a_pass(
         last_ns=int(max(all_times[1])) if packets else None,
     )  # fmt: skip
     read = SimpleNamespace(
-        captures=[info], flows=FlowTable(**columns), links=LinkTable(**links), bins=rows, bin_width_ns=S,
+        captures=[info], flows=FlowTable(**columns), links=LinkTable(**links), bins=rows, bin_width_ns=WIDTH,
+        tcp=no_tcp(), streams=NO_STREAMS, reports=Reports(0), media=[],
         memberships=[], learned=[], problems=[], unreadable=[], sources=["site.pcap"],
     )  # fmt: skip
     labels = SimpleNamespace(

@@ -62,7 +62,7 @@ def shown(tally: Tally) -> list[dict[str, Any]]:
             probe = tally.probes[int(row["probe"]) + side]
             done = int(probe["hits"]) >= state.RTP_ENOUGH  # nothing more is looked at
             names = [name for name in state.PROBE.names or () if not (done and name.startswith("last_"))]
-            sides.append({name: int(probe[name]) for name in names} if row["probe"] and row["proto"] == 17 else {})
+            sides.append({name: probe[name].tolist() for name in names} if row["probe"] and row["proto"] == 17 else {})
         found.append(
             {
                 "key": tuple(int(row[name]) for name in ("a3", "a_port", "b3", "b_port", "proto")),

@@ -224,6 +224,26 @@ def test_memory_and_time_grow_with_the_flows_that_exist(tmp_path: Path) -> None:
     assert seconds[1] < seconds_allowed(10)
 
 
+@pytest.mark.parametrize("order", ["forward", "shuffled"])
+def test_a_million_packets_over_68_years(order: str, tmp_path: Path) -> None:
+    """Twenty-one billion tenths of a second: only those that hold packets take memory, and not too many of these."""
+    count, years = 1_000_000, 68
+    rows = udp_packets(count)
+    at = np.linspace(0, years * 31_556_952, count).astype("u4")
+    rows["sec"] = at if order == "forward" else np.random.default_rng(68).permutation(at)
+    rows["src"] += (np.arange(count) % 300).astype("u4")
+    path = write_pcap(tmp_path / "years.pcap", rows)
+    every = measured(path, room=2 * ROOM)
+    assert every["engine_problems"] == []
+    assert every["grown"] < 400 * MIB
+    few = measured(path, room=ROOM, flows=1000, bins=200_000)
+    assert few["engine_problems"] == ["bin_cap"]
+    assert few["messages"][0].startswith("time bins are 10,000,000 seconds wide, ")
+    assert few["grown"] < 60 * MIB
+    assert max(every["seconds"], few["seconds"]) < seconds_allowed(10)
+    assert every["totals"] == few["totals"]
+
+
 def test_time_bins_beyond_their_cap_get_coarser_and_stay_exact() -> None:
     data = pcap_header() + b"".join(pcap_record(FRAME, T0 + 3 * i) for i in range(40_000))
     report: Any = engine.classify(io.BytesIO(data), compiled=True, limits=Limits(flows=10, bins=20_000))
@@ -231,6 +251,7 @@ def test_time_bins_beyond_their_cap_get_coarser_and_stay_exact() -> None:
     assert len(bins) <= 20_000
     (problem,) = report.problems
     assert (problem.code, problem.message.split(",")[0]) == ("bin_cap", "time bins are 100 seconds wide")
+    assert report.time == {"bin_width_ns": 100 * 10**9, "timeline_bin_ns": 1000 * 10**9, "link": None}
     assert {row["measure"]: row["value"] for row in report.rows("quality")}["bin_width"] == 100
     assert sum(row["packets"] for row in bins) == 40_000 == report.totals["packets"]
     assert sum(row["wire_bytes"] for row in bins) == report.totals["wire_bytes"]

@@ -24,7 +24,7 @@ LAYERS = (
     ("findings",),
     ("tables",),  # what a report counts
     ("scapy_layers",),
-    ("report", "frames", "explain", "notebook", "inspect", "schema"),
+    ("report", "frames", "explain", "notebook", "plots", "inspect", "schema"),
     ("render",),
     ("progress",),
     ("engine",),

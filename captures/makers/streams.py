@@ -76,7 +76,7 @@ class Truth:
     first_ns: int = 0
     last_ns: int = 0
     silence_ns: int = 0
-    pictures: int = 0
+    pictures: int = 0  # stamps of packets that came in order: what only came late was too late to be shown
     keys_ns: list[int] = field(default_factory=list)  # first packet of each key picture
     arrivals: list[tuple[int, int]] = field(default_factory=list)  # (ns, stamp) in order of capture, without copies
     continuity_lost: dict[int, int] = field(default_factory=dict)
@@ -310,7 +310,6 @@ class Capture:
         truth.arrivals = list(arrived.values())
         truth.first_ns, truth.last_ns = seen[0][0], seen[-1][0]
         truth.silence_ns = max((b[0] - a[0] for a, b in itertools.pairwise(seen)), default=0)
-        truth.pictures = len({packet.stamp for _, _, packet in seen})
         keys = dict.fromkeys(packet.stamp for _, _, packet in seen if packet.key)
         truth.keys_ns = [next(ns for ns, _, packet in seen if packet.stamp == stamp) for stamp in keys]
         runs: list[list[tuple[int, int]]] = [[]]
@@ -319,8 +318,16 @@ class Capture:
                 runs.append([])
             runs[-1].append((packet.number, ns))
         truth.restarts = len(runs) - 1
+        stamps = {packet.number: packet.stamp for _, _, packet in seen}
+        in_order: set[int] = set()
         for run in runs:
             self._judge_run(truth, run)
+            best = -1
+            for number, _ in run:
+                if number > best:
+                    best = number
+                    in_order.add(stamps[number])
+        truth.pictures = len(in_order)
         counters: dict[int, set[int]] = {}
         for _, _, packet in seen:
             for pid, counter in packet.continuity:

@@ -2,7 +2,7 @@
 
 In: PACKET rows and the buffer their payloads lie in. Out: `hint` (decode.hints) in each row; for what may be RTP also
 its header, in fields that a UDP packet does not use (`seq` the SSRC, `ack` the timestamp, `window` the sequence number,
-`tcp_flags` marker bit and payload type). Next: the flow table.
+`tcp_flags` marker bit and payload type, `icmp_type` what its payload begins with). Next: the flow table.
 
 Only what a few bytes can tell, for every packet at the same small cost; nothing here trusts a length of the payload.
 Layouts: RFC 9112 and 2326 (first lines), RFC 8446 section 5.1, MS-TDS 2.2.3.1 and 2.2.6.5, RFC 3550 sections 5.1 and
@@ -34,6 +34,7 @@ from classifier.decode.hints import (
     TLS,
     WANTED,
 )
+from classifier.decode.payload_types import FITS_AVC, FITS_HEVC, KEY_AVC, KEY_HEVC
 from classifier.jit import i64, inlined, kernel
 
 _TCP = 6
@@ -46,6 +47,7 @@ _EITHER = 1  # beside the words _HTTP and _RTSP: a request line that may be of b
 _STUN_COOKIE = 0x2112A442
 _LONGEST_RECORD = 16_384 + 2_048  # TLSCiphertext.length, RFC 5246 section 6.2.3
 _TS_PACKET = 188
+_AGGREGATED = 8
 
 
 def _word(text: str) -> int:
@@ -280,7 +282,69 @@ def sniff_media(buffer: Any, at: int, have: int, size: int, row: Any) -> int:
     row["ack"] = be32(buffer, at + 4)
     row["window"] = be16(buffer, at + 2)
     row["tcp_flags"] = second
+    row["icmp_type"] = picture_kind(buffer, at + head, at + have) if kind >= 96 else 0
     return RTP
+
+
+@inlined
+def picture_kind(buffer: Any, at: int, end: int) -> int:
+    """What an RTP payload of a dynamic type begins with, read as H.264 (RFC 6184 5.2) and as H.265 (RFC 7798 4.4)."""
+    if end - at < 2:
+        return 0
+    first = i64(buffer[at])
+    second = i64(buffer[at + 1])
+    if first & 0x80 != 0:
+        return 0
+    kind = first & 0x1F
+    if kind == 1:
+        return FITS_AVC
+    if kind == 28:  # FU-A
+        inner = second & 0x1F
+        if second & 0x20 != 0 or second >> 6 == 3 or inner not in (1, 5, 6, 7, 8):
+            return 0
+        return FITS_AVC | KEY_AVC if inner == 5 and second & 0x80 != 0 else FITS_AVC
+    if kind in (5, 7, 8):
+        if first >> 5 == 0:
+            return 0
+        return FITS_AVC if kind == 8 else FITS_AVC | KEY_AVC
+    if kind == 24:  # STAP-A
+        return aggregate_kind(buffer, at + 1, end)
+    if end - at < 3 or first & 0x01 != 0 or second & 0xF8 != 0 or second & 7 == 0:
+        return 0
+    kind = first >> 1
+    if kind == 48:  # AP
+        inner = i64(buffer[at + 4]) >> 1 if end - at > 4 else 0
+        return FITS_HEVC | KEY_HEVC if 16 <= inner <= 21 or 32 <= inner <= 34 else FITS_HEVC
+    start = 1
+    if kind == 49:  # FU
+        third = i64(buffer[at + 2])
+        if third >> 6 == 3:
+            return 0
+        start = third >> 7
+        kind = third & 0x3F
+    if 16 <= kind <= 21 or 32 <= kind <= 34:
+        return FITS_HEVC | KEY_HEVC if start != 0 else FITS_HEVC
+    return FITS_HEVC if kind <= 9 or kind in (35, 39, 40) else 0
+
+
+@kernel
+def aggregate_kind(buffer: Any, at: int, end: int) -> int:
+    """The units of a STAP-A at `at`, the first few of them."""
+    found = 0
+    for _ in range(_AGGREGATED):
+        if at + 3 > end:
+            break
+        size = be16(buffer, at)
+        kind = i64(buffer[at + 2]) & 0x1F
+        if size == 0:
+            break
+        if found == 0 and kind not in (1, 5, 6, 7, 8, 9):
+            return 0
+        found |= FITS_AVC
+        if kind in (5, 7):
+            found |= KEY_AVC
+        at += 2 + size
+    return found
 
 
 @kernel

@@ -20,6 +20,8 @@ from classifier.evidence.icmp import Quoted, parse_quoted
 from classifier.evidence.membership import parse_igmp, parse_mld
 from classifier.evidence.message import Message, parse_head
 from classifier.evidence.proofs import Proof
+from classifier.evidence.reports import Reports
+from classifier.evidence.rtcp import parse_rtcp
 from classifier.evidence.sessions import Sessions
 from classifier.evidence.ssdp import parse_ssdp
 from classifier.evidence.ssrp import parse_reply, parse_request
@@ -124,6 +126,7 @@ class Collector:
         self.announced: list[Announced] = []
         self.proofs: list[Proof] = []
         self.sessions = Sessions()
+        self.reports = Reports(max_facts)
         self._quoted: dict[tuple[Any, ...], IcmpError] = {}
         self._dropped = 0
         self._asked: dict[int, bool] = {}  # per HTTP connection: whether the last request was for the Digifort API
@@ -140,12 +143,13 @@ class Collector:
             st.KIND_TLS: self._tls,
             st.KIND_HTTPU: self._httpu,
             st.KIND_SOAP: self._soap,
+            st.KIND_REPORT: self._report,
         }
 
     @property
     def dropped(self) -> int:
         """Payloads beyond a bound."""
-        return self._dropped + self.sessions.dropped
+        return self._dropped + self.sessions.dropped + self.reports.dropped
 
     @property
     def quoted(self) -> list[IcmpError]:
@@ -163,7 +167,16 @@ class Collector:
             seen = _Seen(packets[index], int(candidate["flow"]), int(candidate["side"]))
             kind = int(candidate["kind"])
             before = _ICMP_HEADER if kind in _WITH_HEADER else 0
-            self._parsers[kind](seen, _payload(seen.packet, _buffer_of(index, buffers), before))
+            self._parsers[kind](seen, _payload(seen.packet, buffer_of(index, buffers), before))
+
+    def take_reports(self, reports: Array, data: Any, packets: Array) -> None:
+        """RTCP packets inside RTSP connections: FOUND_RTCP rows (`flows.framing_table`) and the bytes they lie in."""
+        for report in reports:
+            seen = _Seen(packets[int(report["packet"])], int(report["where"]) >> 1, int(report["where"]) & 1)
+            start, length = int(report["start"]), int(report["length"])
+            said = parse_rtcp(bytes(data[start : start + length]), length)
+            if said is not None:
+                self.reports.add(said, seen.address("src"), seen.address("dst"))
 
     def _igmp(self, seen: _Seen, payload: bytes) -> None:
         if not seen.packet["stop"]:
@@ -269,6 +282,11 @@ class Collector:
         if hello is not None and hello.sni:
             self.proofs.append(seen.proof("tls", hello.sni))
 
+    def _report(self, seen: _Seen, payload: bytes) -> None:
+        said = parse_rtcp(payload, int(seen.packet["payload"]))
+        if said is not None:
+            self.reports.add(said, seen.address("src"), seen.address("dst"))
+
     def _httpu(self, seen: _Seen, payload: bytes) -> None:
         said = parse_ssdp(payload)
         if said is not None:
@@ -283,7 +301,7 @@ class Collector:
             self.proofs.append(seen.proof("onvif", said.hardware))
 
 
-def _buffer_of(index: int, buffers: Sequence[tuple[Any, Array]]) -> Any:
+def buffer_of(index: int, buffers: Sequence[tuple[Any, Array]]) -> Any:
     """The buffer that row `index` points into."""
     if len(buffers) == 1:
         return buffers[0][0]

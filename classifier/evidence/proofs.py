@@ -15,20 +15,15 @@ import numpy.typing as npt
 
 from classifier.decode import hints
 from classifier.evidence.marks import CODES, MARKS, mark_bit
-from classifier.flows.state import RTP_ENOUGH
+from classifier.flows.state import RTP_ENOUGH, RTP_RUN, RTP_SHARE, TS_DATAGRAMS
+from classifier.flows.stream_table import KIND_RTP, NO_STREAMS, Streams
 from classifier.flows.table import DIRECTION_BASES, FlowTable
 
 Array = npt.NDArray[Any]
 
 _TCP = 6
-RTP_RUN = 4
-"""Packets that continue their predecessor until a direction is RTP: five in a row (ours; RFC 3550 asks for two)."""
-RTP_SHARE = 4
-"""... and at least one in so many of the direction's packets, unless there are RTP_ENOUGH."""
 RTCP_REPORTS = 2
 """Reports of both sides until a flow is RTCP (ours): a short one has few bytes that could differ."""
-TS_DATAGRAMS = 3
-"""MPEG transport stream datagrams until a direction is one (ours)."""
 
 _BY_HINT = (
     ("http", (hints.HTTP_REQUEST,), (hints.HTTP_REPLY,)),
@@ -74,7 +69,9 @@ NO_PROOFS = Proofs({})
 _UDP = 17
 
 
-def judge(flows: FlowTable, rows: Array, probes: Array, found: Sequence[Proof]) -> Proofs:
+def judge(
+    flows: FlowTable, rows: Array, probes: Array, found: Sequence[Proof], streams: Streams = NO_STREAMS
+) -> Proofs:
     """Set `flows.evidence`; `rows` and `probes` are the tally's."""
     orig_hints, resp_hints = flows.orig_hints.astype("i8"), flows.resp_hints.astype("i8")
     for code, by_orig, by_resp in _BY_HINT:
@@ -83,6 +80,7 @@ def judge(flows: FlowTable, rows: Array, probes: Array, found: Sequence[Proof]) 
         hit = ((orig_hints & orig_bits) | (resp_hints & resp_bits)) != 0
         flows.evidence[hit] |= mark_bit(code)
     _media(flows, rows, probes)
+    _sources(flows, streams)
     return _from_parsers(flows, found)
 
 
@@ -100,6 +98,13 @@ def _media(flows: FlowTable, rows: Array, probes: Array) -> None:
             ("mpegts", seen["datagrams"] >= TS_DATAGRAMS),
         ):
             flows.evidence[here[shown]] |= mark_bit(code)
+
+
+def _sources(flows: FlowTable, streams: Streams) -> None:
+    """Sources that take turns in one direction: none of their packets continues the one before."""
+    rtp = streams.rows[streams.rows["kind"] == KIND_RTP]
+    carries = np.isin(flows.row, rtp["where"] >> 1)
+    flows.evidence[carries] |= mark_bit("rtp")
 
 
 def _from_parsers(flows: FlowTable, found: Sequence[Proof]) -> Proofs:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from classifier.decode.payload_types import PAYLOAD_TYPES
+
 HEADER = 12
 SEQ_MOD = 1 << 16
 MIN_SEQUENTIAL = 2
@@ -16,34 +18,6 @@ MAX_DROPOUT = 3000
 MAX_MISORDER = 100
 
 _MASK32 = 0xFFFFFFFF
-
-# RFC 3551 tables 4 and 5; G722 counts 8,000 ticks a second, though it samples at 16,000
-_CODECS = {
-    0: ("PCMU", 8000),
-    3: ("GSM", 8000),
-    4: ("G723", 8000),
-    5: ("DVI4", 8000),
-    6: ("DVI4", 16000),
-    7: ("LPC", 8000),
-    8: ("PCMA", 8000),
-    9: ("G722", 8000),
-    10: ("L16", 44100),
-    11: ("L16", 44100),
-    12: ("QCELP", 8000),
-    13: ("CN", 8000),
-    14: ("MPA", 90000),
-    15: ("G728", 8000),
-    16: ("DVI4", 11025),
-    17: ("DVI4", 22050),
-    18: ("G729", 8000),
-    25: ("CelB", 90000),
-    26: ("JPEG", 90000),
-    28: ("nv", 90000),
-    31: ("H261", 90000),
-    32: ("MPV", 90000),
-    33: ("MP2T", 90000),
-    34: ("H263", 90000),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +84,7 @@ def continues(previous: Rtp, current: Rtp) -> bool:
 
 def codec_of(payload_type: int) -> tuple[str, int] | None:
     """(encoding name, clock rate in Hz) of a static payload type, None for a dynamic or unassigned one."""
-    return _CODECS.get(payload_type)
+    return PAYLOAD_TYPES.get(payload_type)
 
 
 def guess_h264(body: bytes) -> bool:

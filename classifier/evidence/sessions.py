@@ -16,6 +16,7 @@ import numpy.typing as npt
 from classifier.evidence.assemble import Assembler
 from classifier.evidence.proofs import Proof
 from classifier.evidence.rtsp import Conversation, MediaFlow
+from classifier.evidence.sdp import Codec
 from classifier.flows.table import address_text, address_words
 
 Array = npt.NDArray[Any]
@@ -53,6 +54,7 @@ class Sessions:
         self.dropped = 0
         self._bytes = 0
         self._connections: dict[int, tuple[_Direction, _Direction]] = {}
+        self.inside: dict[tuple[int, int], Codec] = {}  # by tally row and payload type: media in the connection itself
 
     def __contains__(self, row: int) -> bool:
         return row in self._connections
@@ -83,6 +85,9 @@ class Sessions:
                 capture = capture_of[fact.ts_ns, fact.record]
                 proofs.append(Proof(_BY[fact.by], row, fact.side, fact.ts_ns, capture, fact.record))
             for flow in talk.flows():
+                if flow.interleaved is not None:
+                    for kind, codec in flow.payloads.items():
+                        self.inside.setdefault((row, kind), codec)
                 media.extend(_media(flow, rows[row], row, capture_of[flow.ts_ns, flow.record], bool(facts)))
         return proofs, media
 

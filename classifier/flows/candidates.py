@@ -36,6 +36,7 @@ from classifier.flows.state import (
     KIND_IGMP,
     KIND_MLD,
     KIND_QUOTED,
+    KIND_REPORT,
     KIND_SOAP,
     KIND_SSRP,
     KIND_STREAM,
@@ -45,6 +46,8 @@ from classifier.flows.state import (
     ORDINARY_LEFT,
     ORDINARY_PER_ENDPOINT,
     PAYLOADS_UNSEEN,
+    REPORTS_FIRST,
+    REPORTS_LEFT,
     SIDE_LIMITS,
 )
 from classifier.jit import i64, inlined, kernel
@@ -55,12 +58,12 @@ _ICMP = 1
 _IGMP = 2
 _ICMPV6 = 58
 _SSRP_PORT = 1434
-_RTSP_BITS = hint_bit(RTSP_REQUEST) | hint_bit(RTSP_REPLY)
+RTSP_BITS = hint_bit(RTSP_REQUEST) | hint_bit(RTSP_REPLY)
 _SETUP = RTSP_REQUEST | WANTED
 
 
 @inlined
-def note_hint(flows: Any, where: int, hint: int, probes: Any, state: Any, packets: Any, i: int) -> None:
+def note_hint(flows: Any, where: int, hint: int, probes: Any, media: Any, state: Any, packets: Any, i: int) -> None:
     """Keep in the flow what a payload begins with."""
     f = flows[where >> 1]
     code = hint & ~WANTED
@@ -70,7 +73,7 @@ def note_hint(flows: Any, where: int, hint: int, probes: Any, state: Any, packet
     else:
         f["a_hints"] = i64(f["a_hints"]) | bit
     if code in (RTP, RTCP, MPEGTS):
-        probe_media(flows, where, probes, state, packets, i, code)
+        probe_media(flows, where, probes, media, state, packets, i, code)
 
 
 @kernel
@@ -83,6 +86,8 @@ def payload_kind(flows: Any, where: int, hint: int, packets: Any, i: int) -> int
             return KIND_SSRP
         if p["dst_port"] == _SSRP_PORT:
             return KIND_ASKED
+        if code == RTCP:
+            return KIND_REPORT
         if code == HTTPU:
             return KIND_HTTPU
         return KIND_SOAP if code == SOAP else 0
@@ -97,7 +102,7 @@ def payload_kind(flows: Any, where: int, hint: int, packets: Any, i: int) -> int
     if code == 0:
         f = flows[where >> 1]
         said = i64(f["b_hints"]) if where & 1 else i64(f["a_hints"])
-        if said & _RTSP_BITS:
+        if said & RTSP_BITS:
             return KIND_STREAM
     return 0
 
@@ -141,6 +146,23 @@ def is_ordinary(kind: int, hint: int) -> bool:
 
 
 @kernel
+def report_due(flows: Any, where: int, probes: Any, packets: Any, i: int) -> bool:
+    """Whether an RTCP packet should be read: the first few of a direction, then ever fewer (`REPORTS_FIRST`)."""
+    at = i64(flows[where >> 1]["probe"])
+    if at == 0:
+        return False  # no room for a probe, which is counted
+    row = probes[at + (where & 1)]
+    ns = i64(packets[i]["ts_ns"])
+    if row["handed"] == 0:
+        row["first_report_ns"] = ns
+    elif row["handed"] >= REPORTS_FIRST and ns - i64(row["report_ns"]) < (ns - i64(row["first_report_ns"])) // 16:
+        return False
+    row["handed"] += 1
+    row["report_ns"] = ns
+    return True
+
+
+@kernel
 def listener_place(packets: Any, i: int, hint: int, size: int) -> int:
     """Where the limiter counts a payload: by the endpoint that listens."""
     p = packets[i]
@@ -168,6 +190,11 @@ def offer_candidate(
             return
         limiter[place] += 1
         state[ORDINARY_LEFT] -= 1
+    elif kind == KIND_REPORT:
+        if state[REPORTS_LEFT] <= 0:
+            state[PAYLOADS_UNSEEN] += 1
+            return
+        state[REPORTS_LEFT] -= 1
     else:
         at = i64(state[CANDIDATES])
         if state[CANDIDATES_LEFT] <= 0 or at >= len(candidates) or (most > 0 and sniffed >= most):

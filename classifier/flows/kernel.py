@@ -26,7 +26,14 @@ from classifier.columns import (
     TCP_SYN,
 )
 from classifier.decode.network import datagram_key
-from classifier.flows.candidates import candidate_kind, note_hint, offer_candidate, speaks_for_hosts
+from classifier.flows.candidates import (
+    RTSP_BITS,
+    candidate_kind,
+    note_hint,
+    offer_candidate,
+    report_due,
+    speaks_for_hosts,
+)
 from classifier.flows.fragments import (
     enter_datagram,
     follow_first,
@@ -43,13 +50,15 @@ from classifier.flows.state import (
     CANDIDATES,
     FLOWS,
     FLOWS_CAP,
+    FOLLOWING,
     FRAG_LOST,
     JOINED,
+    KIND_REPORT,
     LOG_ON,
     LOGGED,
     OVERFLOW,
 )
-from classifier.flows.tcp import track_segment
+from classifier.flows.tcp import list_followed, track_segment
 from classifier.jit import MASK32, i64, inlined, kernel
 
 _TCP = 6
@@ -381,7 +390,9 @@ def tally_batch(
     candidates: Any,
     limiter: Any,
     probes: Any,
+    media: Any,
     tcp: Any,
+    followed: Any,
     table: Any,
     held: Any,
     links: Any,
@@ -390,6 +401,7 @@ def tally_batch(
 ) -> None:
     """Count `packets[0:n]`. `flows`, `bins` and `log` have room for n rows plus all held packets."""
     state[CANDIDATES] = 0
+    state[FOLLOWING] = 0
     stride = len(ahead)
     for i in range(n):
         p = packets[i]
@@ -414,7 +426,13 @@ def tally_batch(
                 hint = 0  # what one flow says is not true of the others
                 kind = kind if speaks_for_hosts(kind) else 0
             if hint != 0:
-                note_hint(flows, where, hint, probes, state, packets, i)
+                note_hint(flows, where, hint, probes, media, state, packets, i)
+            if p["proto"] == _TCP and p["payload"] > 0 and p["frag_offset"] == 0:
+                f = flows[where >> 1]
+                if (i64(f["a_hints"]) | i64(f["b_hints"])) & RTSP_BITS:
+                    list_followed(flows, where, tcp, followed, state, i)
+            if kind == KIND_REPORT and not report_due(flows, where, probes, packets, i):
+                kind = 0
             if kind != 0:
                 offer_candidate(flows, where, state, candidates, limiter, kind, hint, packets, i)
 

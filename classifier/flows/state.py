@@ -23,9 +23,11 @@ ORDINARY_LEFT = 15  # how many more payloads of ordinary protocols may be handed
 PROBES = 16  # probe rows in use (the first two are nobody's)
 PROBES_CAP = 17  # most there may be
 PROBES_FULL = 18  # packets that found no room for a probe
+REPORTS_LEFT = 19  # how many more RTCP packets may be handed over
 TCP_ROWS = 24  # rows of TCP_SIDE in use (the first two are nobody's)
 TCP_CAP = 25  # most there may be
 TCP_FULL = 26  # segments of connections that found no room
+FOLLOWING = 27  # segments of RTSP connections in this batch
 STATE_SIZE = 32
 
 ORDINARY_TOTAL = 10_000
@@ -45,13 +47,20 @@ KIND_TLS = 9
 KIND_HTTPU = 10
 KIND_SOAP = 11
 KIND_QUOTED = 12  # an ICMP or ICMPv6 error, which quotes a packet
+KIND_REPORT = 13  # RTCP: a receiver's or a sender's report
 
-SIDE_LIMITS = (0, 250, 8, 0, 0, 6, 24, 16, 4, 2, 4, 2, 250)
+SIDE_LIMITS = (0, 250, 8, 0, 0, 6, 24, 16, 4, 2, 4, 2, 250, 0)
 """Payloads handed over per flow and direction, by kind; 0: no limit of its own. All kinds of a direction count.
 
 SSRP replies, ICMP errors: a client may ask from one port for weeks, and a port that changed meanwhile is in a late
 reply; but one flow must not take what all of them share (`Limits.payloads`). RTSP: a session is set up in a few
 messages; the media that follow on a connection leave room for more of them."""
+
+REPORTS_TOTAL = 65_536
+"""RTCP packets handed over in all."""
+REPORTS_FIRST = 8
+"""The first reports of a direction are all read; later ones when a sixteenth of the time since the first has passed, so
+that their number grows with the logarithm of the time and the last one read is never old."""
 
 CANDIDATE = np.dtype([("packet", "i4"), ("kind", "i4"), ("flow", "i4"), ("side", "i4")], align=True)
 LOGGED_RECORD = np.dtype([("record", "i8"), ("capture", "i4"), ("flow", "i4")], align=True)
@@ -86,6 +95,15 @@ PROBE = np.dtype(
         ("reports", "u2"),  # RTCP
         ("last_pt", "u1"),
         ("begun", "u1"),  # 1: a packet that may be RTP was there
+        ("streams", "u1"),  # 1: it has STREAM rows
+        ("kept", "u1"), ("turn", "u1"),  # which of the two places below are taken, and which is next to give way
+        ("stream", "i4"),  # STREAM row of its last packet, plus one; 0 = none
+        ("handed", "i4"),  # RTCP packets handed to the parser
+        ("first_report_ns", "i8"), ("report_ns", "i8"),  # the first and the latest of those
+        # two packets of sources that have no stream yet
+        ("times", "i8", (2,)), ("wires", "i8", (2,)), ("payloads", "i8", (2,)),
+        ("ssrcs", "u4", (2,)), ("stamps", "u4", (2,)), ("seqs", "u2", (2,)), ("kinds", "u1", (2,)),
+        ("pictures", "u1", (2,)),
     ],
     align=True,
 )  # fmt: skip
@@ -131,6 +149,12 @@ MAX_TCP_ROWS = 2_097_152
 
 RTP_ENOUGH = 16
 """After so many packets that continue their predecessor a direction is RTP and not looked at any more."""
+RTP_RUN = 4
+"""Packets that continue their predecessor until a direction is RTP: five in a row (ours; RFC 3550 asks for two)."""
+RTP_SHARE = 4
+"""... and at least one in so many of the direction's packets, unless there are RTP_ENOUGH."""
+TS_DATAGRAMS = 3
+"""MPEG transport stream datagrams until a direction is one (ours)."""
 MAX_PROBES = 4_194_304
 FRAG_LOST = 4
 """Bit of `frag_more`, beside FRAG_*, of a packet whose first fragment is not waited for any longer."""

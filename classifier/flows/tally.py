@@ -8,14 +8,17 @@ Next: `flows.finish`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from classifier.columns import BATCH, BIN, FLOW, PACKET
+from classifier.flows import framing_table as ft
 from classifier.flows import state as st
-from classifier.jit import speed
+from classifier.flows.stream_table import StreamTable
+from classifier.jit import speed, view
 from classifier.limits import Limits
 
 Array = npt.NDArray[Any]
@@ -60,7 +63,10 @@ class Tally:
         self.candidates: Array = np.zeros(max(room, 1), st.CANDIDATE)
         self.limiter: Array = np.zeros(65_536, "u1")
         self.probes: Array = np.zeros(256, st.PROBE)
+        self.streams = StreamTable()
         self.tcp: Array = np.zeros(64, st.TCP_SIDE)
+        self.followed: Array = np.zeros(room, ft.FOLLOWED)
+        self.framing = ft.FramingTable()
         self.table: Array = np.zeros(st.FRAGMENT_SETS * st.FRAGMENT_WAYS, st.FRAGMENT)
         self.table["held"] = -1
         self.held: Array = np.zeros(256, PACKET)
@@ -73,6 +79,7 @@ class Tally:
         self.state[st.ORDINARY_LEFT] = min(st.ORDINARY_TOTAL, max_payloads)
         self.state[st.PROBES] = 2
         self.state[st.PROBES_CAP] = st.MAX_PROBES
+        self.state[st.REPORTS_LEFT] = st.REPORTS_TOTAL
         self.state[st.TCP_ROWS] = 2
         self.state[st.TCP_CAP] = st.MAX_TCP_ROWS
         self.state[st.LOG_ON] = int(keep_log)
@@ -93,6 +100,8 @@ class Tally:
         self._make_room(n)
         if len(self.candidates) < n:
             self.candidates = np.zeros(n, st.CANDIDATE)
+        if len(self.followed) < n:
+            self.followed = np.zeros(n, ft.FOLLOWED)
         self.kernels.tally_batch(
             packets,
             n,
@@ -103,7 +112,9 @@ class Tally:
             self.candidates,
             self.limiter,
             self.probes,
+            self.streams.media,
             self.tcp,
+            self.followed,
             self.table,
             self.held,
             self.links,
@@ -111,6 +122,44 @@ class Tally:
             self.state,
         )
         return self.candidates[: self.state[st.CANDIDATES]]
+
+    @property
+    def following(self) -> Array:
+        """Segments with data of RTSP connections in the last batch (FOLLOWED rows), for `follow`."""
+        return self.followed[: self.state[st.FOLLOWING]]
+
+    def follow(self, segments: Array, packets: Array, buffer: Any) -> Iterator[tuple[Array, Array]]:
+        """Count the media in these `segments`, whose payloads lie in `buffer`.
+
+        Gives the RTCP packets that they hold, each time some are found: FOUND_RTCP rows and the bytes they lie in.
+        """
+        framing = self.framing
+        framing.make_room(len(segments))
+        self._make_probe_room(len(segments))
+        at, seen = 0, view(buffer, self.kernels.compiled)
+        while at < len(segments):
+            arrays = framing.arrays
+            at = self.kernels.follow_interleaved(
+                seen, packets, segments, at, len(segments), self.tcp, arrays, self.state
+            )
+            self._count_found()
+            if framing.state[ft.REPORTS]:
+                yield framing.reports[: framing.state[ft.REPORTS]], framing.report_bytes
+
+    def _count_found(self) -> None:
+        framing = self.framing
+        count = int(framing.state[ft.FOUND])
+        for start in range(0, count, BATCH):
+            stop = min(start + BATCH, count)
+            self.streams.make_room(stop - start, self.kernels)
+            self.kernels.count_found(framing.arrays, start, stop, self.probes, self.streams.media)
+
+    def _end_following(self) -> None:
+        """Read what still waits for a segment that never came."""
+        at = 1
+        while at < int(self.framing.state[ft.FRAMINGS]):
+            at = self.kernels.end_interleaved(self.framing.arrays, at)
+            self._count_found()
 
     def take_log(self) -> Array:
         """The records logged since the last call, with the row of their flow (LOGGED_RECORD rows)."""
@@ -127,6 +176,7 @@ class Tally:
             self.links = _grown(self.links, size)
         need = n + min(waiting + n, len(self.held))
         self._make_probe_room(n)
+        self.streams.make_room(n, self.kernels)
         self._make_tcp_room(n)
         rows = self.n_flows + need
         if rows > len(self.flows):
@@ -222,6 +272,7 @@ class Tally:
             self.kernels.flush_held(
                 self.flows, self.slots, self.bins, self.log, self.table, self.held, self.links, self.state, waiting
             )
+        self._end_following()
         self.kernels.finish_tcp(self.tcp, int(self.state[st.TCP_ROWS]))
         self._close_bins()
         if int(self.state[st.BINS]) > self.max_bins // 2:

@@ -20,7 +20,7 @@ from typing import Any
 from classifier.columns import FRAG_MORE, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN
 from classifier.decode.protocols import STOP_LENGTH
 from classifier.flows.hashing import mix
-from classifier.flows.state import TCP_CAP, TCP_FULL, TCP_HOLES, TCP_RECENT, TCP_ROWS
+from classifier.flows.state import FOLLOWING, TCP_CAP, TCP_FULL, TCP_HOLES, TCP_RECENT, TCP_ROWS
 from classifier.jit import MASK32, i64, inlined, kernel
 
 _TWO_31 = 0x80000000
@@ -161,16 +161,18 @@ def open_tcp(flows: Any, row: int, rows: Any, state: Any) -> int:
     state[TCP_ROWS] = at + 2
     f["probe"] = at
     if f["a_syns"] != 0:
-        begin_numbers(rows[at], (i64(f["a_isn"]) + 1) & MASK32, i64(f["syn_ns"]))
+        sent = i64(f["a_payload"]) if f["a_packets"] == 1 else 0  # with the SYN: TCP Fast Open
+        begin_numbers(rows[at], (i64(f["a_isn"]) + 1 + sent) & MASK32, i64(f["syn_ns"]))
     if f["b_syns"] != 0:
-        begin_numbers(rows[at + 1], (i64(f["b_isn"]) + 1) & MASK32, i64(f["syn_ns"]))
+        sent = i64(f["b_payload"]) if f["b_packets"] == 1 else 0
+        begin_numbers(rows[at + 1], (i64(f["b_isn"]) + 1 + sent) & MASK32, i64(f["syn_ns"]))
     return at
 
 
 @kernel
 def is_first_number(f: Any, number: int, seq: int) -> bool:
     """Whether a SYN or SYN-ACK has the number that its side began with."""
-    return f["b_isn"] == seq if number else f["a_isn"] == seq
+    return bool(f["b_isn"] == seq if number else f["a_isn"] == seq)
 
 
 @kernel
@@ -179,7 +181,8 @@ def is_copy(side: Any, packets: Any, i: int) -> bool:
     p = packets[i]
     if p["frag_id"] == 0:
         return False
-    h = mix(mix(mix(i64(p["frag_id"]), i64(p["seq"])), i64(p["ack"])), i64(p["payload"]) & MASK32)
+    h = mix(mix(mix(0x9E3779B1, i64(p["frag_id"])), i64(p["seq"])), i64(p["ack"]))
+    h = mix(h, i64(p["payload"]) & MASK32)
     h = mix(h, i64(p["tcp_flags"]) << 16 | i64(p["window"])) | 1
     recent = side["recent"]
     now = (i64(p["ts_ns"]) // 1000) & MASK32
@@ -222,7 +225,7 @@ def note_window(side: Any, window: int, flags: int, ts: int) -> None:
 
 @kernel
 def note_ack(peer: Any, ack: int) -> None:
-    """What an ACK tells of the other direction: bytes beyond all that were seen are a hole."""
+    """What an ACK tells of the other direction: bytes beyond all that were seen are a hole. Counts ACKs of holes."""
     known = i64(peer["known"])
     if known & NUMBERED == 0:
         return
@@ -230,12 +233,20 @@ def note_ack(peer: Any, ack: int) -> None:
     if beyond >= _FARTHEST:
         return
     if beyond > 0:
-        peer["unseen_acks"] += 1
         add_hole(peer, i64(peer["top"]), ack)
         peer["top"] = ack
-    if known & ACKED == 0 or ahead_of(ack, i64(peer["acked"])) > 0:
-        peer["acked"] = ack
-        peer["known"] = known | ACKED
+    before = i64(peer["acked"])
+    if known & ACKED and ahead_of(ack, before) <= 0:
+        return
+    holes = peer["holes"]
+    new = False
+    for k in range(i64(peer["n_holes"])):
+        if ahead_of(ack, i64(holes[2 * k])) > 0 and (known & ACKED == 0 or ahead_of(i64(holes[2 * k + 1]), before) > 0):
+            new = True
+    if new:
+        peer["unseen_acks"] += 1
+    peer["acked"] = ack
+    peer["known"] = known | ACKED
 
 
 @kernel
@@ -370,7 +381,7 @@ def note_numbers(me: Any, seq: int, size: int, end: int, flags: int, ts: int, pr
         if beyond > 0:
             add_hole(me, i64(me["top"]), seq)
             me["top"] = seq
-        elif beyond < 0 and size > 0:
+        elif beyond < 0 and seq != end:
             new = fill_holes(me, seq, end)
         new += max(ahead_of(end, i64(me["top"])), 0)
     if flags & TCP_RST == 0 and ahead_of(end, i64(me["top"])) > 0:
@@ -385,4 +396,20 @@ def note_numbers(me: Any, seq: int, size: int, end: int, flags: int, ts: int, pr
         me["new_ns"] = max(ts, i64(me["new_ns"]))
 
 
-__all__ = ["finish_tcp", "track_segment"]
+@kernel
+def list_followed(flows: Any, where: int, tcp: Any, followed: Any, state: Any, i: int) -> None:
+    """Note a segment with data of an RTSP connection, for `flows.interleaved`."""
+    at = i64(flows[where >> 1]["probe"])
+    if at == 0:
+        return
+    at += where & 1
+    item = followed[state[FOLLOWING]]
+    state[FOLLOWING] += 1
+    item["packet"] = i
+    item["flow"] = where >> 1
+    item["side"] = where & 1
+    item["tcp"] = at
+    item["acked"] = i64(tcp[at]["acked"]) if i64(tcp[at]["known"]) & ACKED else -1
+
+
+__all__ = ["finish_tcp", "list_followed", "track_segment"]

@@ -40,6 +40,8 @@ def _head(row: Row) -> list[str]:
         return [f"{group}  nothing sent to it in this capture, only joined"]
     name = f"[{group}]:{row['port']}" if ":" in group else f"{group}:{row['port']}"
     what = [printable(row["component"]) or printable(row["protocol"])]
+    if row["streams"]:
+        what.append(units.counted(row["streams"], "stream"))
     what.append(f"{units.rate(row['mean_bps'])} mean, {units.rate(row['peak_bps'])} peak")
     return wrapped(name, what, indent="")
 

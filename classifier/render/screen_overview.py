@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from classifier.render import units
+from classifier.render import screen_streams, screen_timeline, units
 from classifier.render.escape import middle, printable
 from classifier.render.screen_components import PRODUCT_NAMES, ComponentTable
 from classifier.render.screen_tables import endpoint
@@ -58,13 +58,14 @@ class _Overview:
         findings = self._findings()
         hosts = self._hosts()
         unclassified = self._unclassified()
+        streams = self._streams()
         head = self._head()
         more = self._more()
         sentence = self._sentence()
         wanted = {"problems": len(problems), "findings": len(findings), "hosts": len(hosts)}
-        wanted["unclassified"] = len(unclassified)
+        wanted |= {"unclassified": len(unclassified), "streams": len(streams)}
         wanted |= self.components.wanted()
-        blocks = [problems, findings, hosts, unclassified, more]
+        blocks = [problems, findings, streams, hosts, unclassified, more]
         fixed = len(head) + len(sentence) + self.components.height() + len(more) + sum(1 for block in blocks if block)
         given = _share_lines(HEIGHT - fixed, wanted)
 
@@ -74,6 +75,8 @@ class _Overview:
         if self.components.groups:
             lines += ["", self.components.draw(given)]
         lines += self._block("FINDINGS", findings, given["findings"], "finding", "--section findings")
+        counts = [1] * len(streams)
+        lines += self._block("STREAMS", streams, given["streams"], "faulty stream", "--section streams", counts=counts)
         host_lines, counts = [line for line, _ in hosts], [count for _, count in hosts]
         lines += self._block("HOSTS", host_lines, given["hosts"], "host", "--section hosts", counts=counts)
         lines += self._block("UNCLASSIFIED", unclassified, given["unclassified"], "endpoint", "--section unclassified")
@@ -103,6 +106,9 @@ class _Overview:
             lines.append(Text.assemble((middle(name, room), "bold"), tail))
         if totals["first_ns"] is not None:
             lines.append(Text(f"{units.period(totals['first_ns'], totals['last_ns'])} (all times UTC)", "dim"))
+        link = self.report.time["link"]
+        if link is not None and link["bins"]:
+            lines.append(Text(screen_timeline.link_in_short(link), "bold red" if link["bins_above"] else ""))
         return lines
 
     def _problems(self) -> list[Text]:
@@ -168,6 +174,11 @@ class _Overview:
             for f in fired
         ]
 
+    def _streams(self) -> list[Text]:
+        """The streams that have a fault, the worst first."""
+        rows = self.report.rows("streams")
+        return list(map(Text, screen_streams.faults(rows, self.width - LABEL)))
+
     def _hosts(self) -> list[tuple[Text, int]]:
         """One line per set of roles, with its number of hosts; those of a product first, the busiest first."""
         rows = self.report.rows("hosts")
@@ -222,6 +233,10 @@ class _Overview:
             text = f"learned by {printable(first['by'])}: {printable(first['component'])} at {where}{name}"
             more = f" and {len(learned) - 1:,} more" if len(learned) > 1 else ""
             lines.append(self._pointer(text + more, "learned"))
+        streams = self.report.rows("streams")
+        if streams and not any(map(screen_streams.is_bad, streams)):
+            several = "more than " if self.unlisted.get("streams") else ""
+            lines.append(self._pointer(f"{several}{units.counted(len(streams), 'stream')}, no loss", "streams"))
         groups = self.report.rows("multicast")
         if groups:
             names = list(dict.fromkeys(printable(row["group"]) for row in groups))
@@ -324,7 +339,7 @@ def _share_lines(budget: int, wanted: dict[str, int]) -> dict[str, int]:
     """Hand out `budget` lines: a little to everyone in order of importance, then what is left in the same order."""
     given = dict.fromkeys(wanted, 0)
     stages = (
-        ("components", 8), ("findings", 2), ("problems", 2), ("hosts", 3), ("unclassified", 1),
+        ("components", 8), ("findings", 2), ("problems", 2), ("streams", 3), ("hosts", 3), ("unclassified", 1),
         ("components", 18), ("findings", 5), ("problems", 4), ("hosts", 8), ("unclassified", 3), ("other", 4),
         ("components", 99), ("hosts", 12), ("other", 10), ("network", 8), ("findings", 9), ("problems", 8),
         ("unclassified", 8), ("other", 99),

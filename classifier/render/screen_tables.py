@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from classifier.render import screen_captures, screen_multicast, screen_timeline, units
+from classifier.render import screen_captures, screen_multicast, screen_streams, screen_timeline, units
 from classifier.render.escape import printable
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def _section(report: Report, section: str, width: int, colour: bool, unicode: bo
     if section == "unclassified":
         lines += _stub(report.signature_stub())
     if section == "quality":
-        lines += screen_captures.lines(report)
+        said = screen_streams.verdict({row["measure"]: row["value"] for row in rows})
+        lines += [*([""] if said else []), *said, *screen_captures.lines(report)]
     return "\n".join(lines) + "\n"
 
 
@@ -263,6 +264,7 @@ LAYOUTS: dict[str, Layout] = {
 
 VIEWS: dict[str, Callable[[Sequence[Row]], list[str]]] = {
     "multicast": screen_multicast.lines,
+    "streams": screen_streams.lines,
 }
 
 

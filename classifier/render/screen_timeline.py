@@ -7,7 +7,8 @@ own peak, so that a small component can be seen too; how high that is stands bes
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from classifier.render import units
 from classifier.render.escape import printable
@@ -130,6 +131,14 @@ def _burst(summary: Summary) -> str:
         f"Bursts: the highest 100 ms ({when}) were at {units.rate(burst.bps)}, {burst.factor:.1f} times the mean of "
         f"their second, {units.rate(burst.second_bps)}. 1 is even, 10 is a second's traffic in a tenth of it."
     )
+
+
+def link_in_short(link: Mapping[str, Any]) -> str:
+    """The document's link as one line of 100 characters at most."""
+    wide = "second" if link["width_ns"] == 10**9 else f"bin of {units.exact_span(link['width_ns'])}"
+    used = f"mean {units.percent(link['mean'])}, highest {wide} {units.percent(link['highest'])}"
+    above = f"above 60 % in {link['bins_above']:,} of {link['bins']:,}"
+    return f"Link of {units.rate(link['bps'])}: {used}, {above} (--section timeline)"
 
 
 def _link(link: Link) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from classifier.columns import LINK_PROTO
 from classifier.decode.protocols import protocol_name
 from classifier.tables.facts import Columns, Facts, bps, highest, lowest, product_rank, share, sums
+from classifier.tables.transport import retransmitted_shares
 
 GRADE_NAMES = ("confirmed", "probable")
 GRADE_MEASURES = ("flows", "packets", "wire_bytes")
@@ -39,6 +40,7 @@ def components(facts: Facts) -> Columns:
     rates = [facts.rates.peak_and_p95(i) for i in order]
     bursts = [facts.rates.peak(i, facts.rates.burst_width_ns).bps for i in order]
     whens = [facts.rates.peak(i, facts.rates.rate_width_ns).start_ns for i in order]
+    again = retransmitted_shares(facts)
     return {
         "id": [labels.components[i] for i in order],
         "product": [product[i] for i in order],
@@ -57,6 +59,7 @@ def components(facts: Facts) -> Columns:
         ],
         "peak_100ms_bps": [round(burst, 3) for burst in bursts],
         "peak_ns": whens,
+        "retransmitted_share": [again[i] for i in order],
     }
 
 

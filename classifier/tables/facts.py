@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from classifier.capture.model import Problem, counted
 from classifier.tables.addresses import Addresses
+from classifier.tables.losses import Losses, stream_losses
 from classifier.tables.rates import SECOND_NS, Rates
 
 if TYPE_CHECKING:
@@ -131,6 +132,11 @@ class Facts:
         flow = np.full(len(self.owner), -1, "i8")
         flow[self.read.flows.row] = np.arange(len(self.read.flows))
         return flow
+
+    @cached_property
+    def losses(self) -> Losses | None:
+        """Whose loss it is, by row of `Pass.streams.rows`; None when the time bins are too wide to tell."""
+        return stream_losses(self)
 
     @cached_property
     def rates(self) -> Rates:

@@ -14,6 +14,7 @@ from classifier.decode.protocols import protocol_name
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES
 from classifier.tables.facts import Array, Columns, Facts, picked
 from classifier.tables.rates import flow_peaks
+from classifier.tables.transport import flow_transport
 
 CANDIDATES_LISTED = 10_000
 
@@ -55,6 +56,7 @@ def flows(facts: Facts) -> Columns:
         "name": facts.flow_names,
         "peak_bps": peaks,
         "peak_ns": whens,
+        **flow_transport(facts),
     }
 
 

@@ -18,11 +18,15 @@ receiver acknowledged and the capture does not have are a proof, where there is 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from classifier.tables.facts import Facts
 
 Array = npt.NDArray[Any]
 
@@ -30,15 +34,32 @@ STREAMS = 3
 SENDERS = 2
 SHARE = 0.5
 CHANCE = 2.5
+WIDEST_NS = 1_000_000_000
+"""Time bins wider than this tell nothing of instants."""
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Packets lost, per stream: `with_others` and `alone`, (streams,) i8. `moments`: instants of the former."""
+    """Packets lost, per stream: `with_others` and `alone`, (streams,) i8. `moments`: instants of the former.
+
+    `stream`, `bin_ns`, `lost`, `together`: one entry per stream and time bin in which packets are missing in the end,
+    by stream and time.
+    """
 
     with_others: Array
     alone: Array
     moments: int
+    stream: Array
+    bin_ns: Array
+    lost: Array
+    together: Array
+
+    def worst_ns(self, stream: int) -> int | None:
+        """Beginning of the bin in which most packets of a stream are missing, the first of equals; None without any."""
+        low, high = np.searchsorted(self.stream, [stream, stream + 1])
+        if low == high:
+            return None
+        return int(self.bin_ns[low + int(np.argmax(self.lost[low:high]))])
 
 
 def losses(
@@ -57,7 +78,38 @@ def losses(
     np.add.at(with_others, stream[together], lost[together])
     np.add.at(alone, stream[~together], lost[~together])
     held = np.unique(number[together])
-    return Losses(with_others, alone, int(len(held) and 1 + (np.diff(held) > 1).sum()))
+    moments = int(len(held) and 1 + (np.diff(held) > 1).sum())
+    return Losses(with_others, alone, moments, stream, number * width_ns, lost, together)
+
+
+def stream_losses(facts: Facts) -> Losses | None:
+    """The losses of a pass, by row of `Pass.streams.rows`; None when its time bins are too wide to tell.
+
+    Streams that are in no table count for nothing.
+    """
+    table, flows, addresses = facts.read.streams, facts.read.flows, facts.addresses
+    if table.bin_width_ns > WIDEST_NS:
+        return None
+    rows = table.rows
+    flow = facts.flow_of_row[rows["where"] >> 1]
+    by_originator = ((rows["where"] & 1) == 1) == flows.turned[flow]
+    sender = np.where(by_originator, addresses.orig[flow], addresses.resp[flow])
+    known = np.flatnonzero(flow >= 0)
+    place = np.full(len(rows), -1, "i8")
+    place[known] = np.arange(len(known))
+    bins = table.bins[(table.bins["lost"] != 0) & (flow[table.bins["stream"]] >= 0)]
+    of_known = losses(
+        place[bins["stream"]],
+        bins["bin_ns"],
+        bins["lost"],
+        table.bin_width_ns,
+        sender[known],
+        rows["first_ns"][known],
+        rows["last_ns"][known],
+    )
+    both = np.zeros((2, len(rows)), "i8")
+    both[:, known] = of_known.with_others, of_known.alone
+    return dataclasses.replace(of_known, with_others=both[0], alone=both[1], stream=known[of_known.stream])
 
 
 def _gaps(stream: Array, bin_ns: Array, lost: Array, width_ns: int) -> tuple[Array, Array, Array]:

@@ -17,6 +17,7 @@ from classifier.tables.learned import learned
 from classifier.tables.multicast import multicast
 from classifier.tables.names import others
 from classifier.tables.quality import quality
+from classifier.tables.streams import streams
 from classifier.tables.timeline import timeline
 from classifier.tables.unclassified import unclassified
 
@@ -24,6 +25,7 @@ MAKERS: dict[str, Callable[[Facts], Columns]] = {
     "components": components,
     "flows": flows,
     "hosts": hosts,
+    "streams": streams,
     "multicast": multicast,
     "timeline": timeline,
     "protocols": protocols,
@@ -33,4 +35,4 @@ MAKERS: dict[str, Callable[[Facts], Columns]] = {
     "learned": learned,
     "others": others,
 }
-"""What computes each table. Findings and streams are handed to the report."""
+"""What computes each table. Findings are handed to the report."""

@@ -46,6 +46,7 @@ def multicast(facts: Facts) -> Columns:
     order = np.lexsort((keys, -wire))[:GROUPS_LISTED]
     senders, ttls = _senders(facts, chosen, at, order)
     rates = _rates(facts, chosen, at)
+    streams = sums(at, _streams(facts)[chosen], len(keys))
 
     rows: list[dict[str, Any]] = []
     with_traffic = set(addresses.texts(np.unique(keys >> 24)).tolist()) if len(keys) else set()
@@ -67,6 +68,7 @@ def multicast(facts: Facts) -> Columns:
                 "last_ns": int(last[k]),
                 "sender_ttls": ttls[k],
                 "peak_bps": round(rates.peak_and_p95(k)[0], 3),
+                "streams": int(streams[k]),
                 **said.get(name, _NOTHING).row(),
                 **_asked(queriers, name),
             }
@@ -88,6 +90,7 @@ def multicast(facts: Facts) -> Columns:
                 "last_ns": said[name].last_ns,
                 "sender_ttls": [],
                 "peak_bps": 0.0,
+                "streams": 0,
                 **said[name].row(),
                 **_asked(queriers, name),
             }
@@ -96,12 +99,19 @@ def multicast(facts: Facts) -> Columns:
     return {column.name: [row[column.name] for row in rows] for column in MULTICAST}
 
 
+def _streams(facts: Facts) -> Array:
+    """(flows,) i8: media streams that each flow carries."""
+    flow = facts.flow_of_row[facts.read.streams.rows["where"] >> 1]
+    return np.bincount(flow[flow >= 0], minlength=len(facts.read.flows))
+
+
 def _rates(facts: Facts, chosen: Array, at: Array) -> Rates:
     """Rates over time by group key; `at`: the key of each chosen flow."""
     owner = np.full(len(facts.owner), -1, "i8")
     owner[facts.read.flows.row[chosen]] = at
-    totals = facts.totals
-    return Rates(facts.read.bins, facts.read.bin_width_ns, owner, totals["first_ns"], totals["last_ns"])
+    totals, bins = facts.totals, facts.read.bins
+    bins = bins[owner[bins["flow"]] >= 0]
+    return Rates(bins, facts.read.bin_width_ns, owner, totals["first_ns"], totals["last_ns"])
 
 
 def _most(key: Array, choice: Array, weight: Array) -> dict[int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from classifier.flows.table import TCP_STATES
 from classifier.tables.facts import Columns, Facts, share, total
+from classifier.tables.streams import expected_and_lost
 
 _TCP = 6
 
@@ -28,6 +29,7 @@ def quality(facts: Facts) -> Columns:
         flows.wire[np.isin(facts.labels.component, nobody)],
         read.links.wire[np.isin(facts.labels.link_component, nobody)],
     )
+    streams, missing, shared, alone, moments, whose = _streams(facts)
     rows: list[tuple[str, float, str, str]] = [
         ("captures", len(read.captures), "captures", "files read as one capture"),
         ("captures_incomplete", sum(not i.complete for i in read.captures), "captures", "damaged, cut or interrupted"),
@@ -79,6 +81,22 @@ def quality(facts: Facts) -> Columns:
             "TCP flows begun before the capture",
         ),
         ("tcp_one_sided", share(int((tcp & ~both).sum()), n_tcp), "share", "TCP flows with packets of one side only"),
+        (
+            "tcp_bytes_unseen",
+            total(read.tcp.orig["unseen_bytes"], read.tcp.resp["unseen_bytes"]),
+            "bytes",
+            "acknowledged by their receiver, not in the capture: the capture lost them",
+        ),
+        ("streams", streams, "streams", "media streams: RTP, and MPEG-TS without RTP"),
+        ("stream_packets_missing", missing, "packets", "of RTP streams, by their sequence numbers"),
+        (
+            "stream_packets_missing_together",
+            shared,
+            "packets",
+            f"while many streams lost: most likely the capture's{whose}",
+        ),
+        ("stream_packets_missing_alone", alone, "packets", f"in one stream alone: its path's or its camera's{whose}"),
+        ("stream_moments_of_loss", moments, "moments", f"at which many streams lost{whose}"),
         ("unclassified", share(unowned, totals["wire_bytes"]), "share", "wire bytes that no component owns"),
         ("hosts", hosts, "hosts", "addresses that are no group"),
         ("hosts_not_listed", hosts - listed, "hosts", "left out of the table of hosts"),
@@ -87,3 +105,14 @@ def quality(facts: Facts) -> Columns:
     ]
     names = ("measure", "value", "unit", "meaning")
     return {name: [float(r[1]) if name == "value" else r[i] for r in rows] for i, name in enumerate(names)}
+
+
+def _streams(facts: Facts) -> tuple[int, int, int, int, int, str]:
+    """Streams; packets missing in them: in all, together, alone; moments of the former; what to add to the meaning."""
+    streams = facts.read.streams
+    listed = facts.flow_of_row[streams.rows["where"] >> 1] >= 0
+    missing = int(expected_and_lost(streams.rows)[1][listed].sum())
+    if facts.losses is None:
+        return int(listed.sum()), missing, 0, 0, 0, "; cannot be told, time bins of streams are wider than 1 s"
+    shared = min(int(facts.losses.with_others.sum()), missing)
+    return int(listed.sum()), missing, shared, missing - shared, facts.losses.moments, ""

@@ -21,6 +21,7 @@ Array = npt.NDArray[Any]
 SECOND_NS = 1_000_000_000
 BURST_NS = 100_000_000
 """Width of the bins that bursts are taken over: what the buffer of a switch port may bridge."""
+_PIECE = 1 << 15
 _DENSE = 1 << 22  # cells of a table indexed directly; above it (and above the number of bins), bins are sorted instead
 
 
@@ -43,11 +44,7 @@ class Rates:
         self.width_ns = width_ns
         self.first_ns = first_ns or 0
         self.last_ns = last_ns or 0
-        component = owner[bins["flow"]].astype("i8")
-        wire = bins["a_wire"] + bins["b_wire"]
-        self.component, self.start_ns, self.wire, self.packets = grouped(
-            component, bins["bin_ns"], width_ns, wire, bins["packets"].astype("i8")
-        )
+        self.component, self.start_ns, self.wire, self.packets = grouped_bins(bins, width_ns, owner)
 
     def of(self, component: int) -> slice:
         """Where the entries of a component are."""
@@ -125,9 +122,7 @@ def flow_peaks(bins: Array, width_ns: int, flow_of_row: Array, flows: int) -> tu
     `flow_of_row`: flow per tally row, -1 for none.
     """
     width = max(width_ns, SECOND_NS)
-    flow, start, wire, _ = grouped(
-        flow_of_row[bins["flow"]], bins["bin_ns"], width, bins["a_wire"] + bins["b_wire"], bins["packets"].astype("i8")
-    )
+    flow, start, wire, _ = grouped_bins(bins, width, flow_of_row)
     peak, when = np.zeros(flows, "i8"), np.zeros(flows, "i8")
     if len(flow):
         at = np.flatnonzero(np.concatenate(([True], flow[1:] != flow[:-1])))
@@ -162,6 +157,39 @@ def percentile(values: Array, count: int, q: float) -> float:
     return value(low) + (value(high) - value(low)) * (place - low)
 
 
+def grouped_bins(bins: Array, width_ns: int, key_of_row: Array) -> tuple[Array, Array, Array, Array]:
+    """`grouped` for BIN rows, whose key is that of their tally row.
+
+    Where a table of all cells is small enough, piece by piece: a column of millions of rows is ten times as slow as
+    one that stays in the processor's cache.
+    """
+
+    def columns(part: Array) -> tuple[Array, Array, Array, Array]:
+        key = key_of_row[part["flow"]].astype("i8")
+        return key, part["bin_ns"] // width_ns, part["a_wire"] + part["b_wire"], part["packets"].astype("i8")
+
+    lowest = int(bins["bin_ns"].min()) // width_ns if len(bins) else 0
+    span = int(bins["bin_ns"].max()) // width_ns - lowest + 1 if len(bins) else 0
+    keys = int(key_of_row.max()) + 1 if len(key_of_row) else 0
+    if not 0 < keys * span <= _most_cells(len(bins)):
+        key, number, wire, packets = columns(bins)
+        return grouped(key, number * width_ns, width_ns, wire, packets)
+    sums, counts = np.zeros(keys * span, "i8"), np.zeros(keys * span, "i8")
+    for start in range(0, len(bins), _PIECE):
+        key, number, wire, packets = columns(bins[start : start + _PIECE])
+        cell = key * span + (number - lowest)
+        if (key < 0).any():
+            cell, wire, packets = cell[key >= 0], wire[key >= 0], packets[key >= 0]
+        np.add.at(sums, cell, wire)
+        np.add.at(counts, cell, packets)
+    held = np.flatnonzero(counts)
+    return held // span, (held % span + lowest) * width_ns, sums[held], counts[held]
+
+
+def _most_cells(rows: int) -> int:
+    return max(_DENSE, rows) if _DENSE else 0
+
+
 def grouped(
     key: Array, start_ns: Array, width_ns: int, wire: Array, packets: Array
 ) -> tuple[Array, Array, Array, Array]:
@@ -179,7 +207,7 @@ def grouped(
     lowest = int(number.min())
     span = int(number.max()) - lowest + 1
     keys = int(key.max()) + 1
-    if keys * span <= max(_DENSE, len(key) if _DENSE else 0):
+    if keys * span <= _most_cells(len(key)):
         cell = key * span + (number - lowest)
         sums, counts = np.zeros(keys * span, "i8"), np.zeros(keys * span, "i8")
         np.add.at(sums, cell, wire)

@@ -29,7 +29,7 @@ _STEPS = tuple(
     for seconds in (
         *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
         *(hours * 3600 for hours in (1, 2, 3, 6, 12, 24, 48)),
-        *(days * 86_400 for days in (7, 14, 28, 91, 182, 364)),
+        *(days * 86_400 for days in (7, 14, 28, 91, 182, 364, 728, 1820)),
     )
 )
 
@@ -86,7 +86,8 @@ def bin_width(facts: Facts) -> int:
         return int(-(-asked // own) * own)
     first, last = facts.totals["first_ns"], facts.totals["last_ns"]
     fitting = [step for step in _STEPS if step % own == 0]
-    fitting += [own * m * 10**e for e in range(19) for m in (1, 2, 5) if SECOND <= own * m * 10**e < 1 << 63]
+    if own > SECOND:
+        fitting += [own * m * 10**e for e in range(19) for m in (1, 2, 5) if own * m * 10**e < 1 << 63]
     if first is None:
         return min(fitting)
     return min((width for width in fitting if last // width - first // width < LINES), default=max(fitting))
