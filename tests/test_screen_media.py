@@ -97,9 +97,17 @@ def test_everything_else_that_a_stream_can_have() -> None:
         "silent for 8.30 s at the longest",
         "900 packets more than once",
         "1 packet out of order",
-        "the receiver reports 0.4 % lost, 12 packets in all, jitter 2.1 ms (RTCP)",
+        "the receiver reports up to 0.4 % lost, 12 packets in all, jitter 2.1 ms (RTCP): behind the point of capture",
     ):
         assert told in said
+
+
+def test_loss_that_only_the_receiver_has_seen_is_a_fault() -> None:
+    row = stream(reports=2, reported_loss=0.03, reported_lost=9, reported_jitter_ms=1.0)
+    assert any("its receiver reports up to 3.0 % lost" in line for line in overview([row]))
+    fine = stream(reports=2, reported_loss=0.0, reported_lost=-2, reported_jitter_ms=1.0)
+    assert "the receiver reports no loss, jitter 1.0 ms (RTCP)" in words(fine)
+    assert any("1 stream, no loss" in line for line in overview([fine]))
 
 
 def test_a_transport_stream_shows_its_counters() -> None:
@@ -129,6 +137,9 @@ def test_the_overview_names_the_worst_streams() -> None:
     assert lines[first] == "STREAMS       10.20.1.28 > 10.20.0.5:3016  2.2 % lost, worst at 08:13:29"
     assert lines[first + 2].strip() == "… 6 more faulty streams (--section streams)"
     assert not any("no loss" in line for line in lines)
+    assert "2.2 % lost, worst at 08:13:29 (others too)" in "\n".join(
+        overview([lossy(lost=80, lost_with_others=80, lost_alone=0)], width=86)
+    )
     wide = "2.2 % lost, up to 14 in a row, worst at 08:13:29"
     assert any(line.endswith(wide) for line in overview([lossy(lost=80)], width=100))
 
