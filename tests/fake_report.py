@@ -31,7 +31,8 @@ def component(
     product = id.partition(".")[0]
     return {
         "id": id, "product": product, "name": name, "packets": packets, "wire_bytes": wire, "flows": 3, "share": 0.0,
-        "peak_100ms_bps": wire * 8 / 50, "peak_ns": START, "mean_bps": wire * 8 / 600, "peak_bps": wire * 8 / 100, "p95_bps": wire * 8 / 200,
+        "mean_bps": wire * 8 / 600, "peak_bps": wire * 8 / 100, "p95_bps": wire * 8 / 200,
+        "peak_100ms_bps": wire * 8 / 50, "peak_ns": START,
         "first_ns": START, "last_ns": START + 600 * S,
         "grades": {
             "confirmed": {"flows": int(confirmed > 0), "packets": int(confirmed > 0), "wire_bytes": confirmed},
