@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fake_report import START, S, full_site, lossy, stream
+from fake_report import START, FakeReport, S, component, full_site, lossy, stream
 
 from classifier.render import text
 from classifier.render.screen_streams import verdict
@@ -165,3 +165,15 @@ def test_the_verdict_on_what_is_missing() -> None:
     ]
     assert verdict(dict.fromkeys(measures, 0.0)) == []
     assert verdict(dict.fromkeys(measures, 0.0) | {"streams": 1.0}) == ["No packet is missing in 1 media stream."]
+
+
+def test_the_overview_says_that_the_capture_itself_lost_packets() -> None:
+    rows = [
+        {"measure": name, "value": value, "unit": "", "meaning": ""}
+        for name, value in (("tcp_bytes_unseen", 12_000.0), ("stream_packets_missing_together", 76.0))
+    ]
+    few = [component("other.rtp", "RTP", 1000)]
+    shown = text.render(FakeReport(components=few, quality=rows), width=100)  # type: ignore[arg-type]
+    assert "the capture lost 12.0 kB that TCP receivers acknowledged (--section quality)" in shown
+    assert "the capture most likely lost 76 packets of many streams at once" in shown
+    assert "the capture" not in text.render(FakeReport(components=few))  # type: ignore[arg-type]

@@ -64,6 +64,19 @@ def faults(rows: Sequence[Row], room: int) -> list[str]:
     return [f"{name:<{width}}  {_trouble(row, room - width - 2)}" for name, row in zip(names, bad, strict=True)]
 
 
+def lost_by_capture(rows: Sequence[Row]) -> list[str]:
+    """For the overview: what the capture itself lost, by the rows of "quality"."""
+    measures = {row["measure"]: row["value"] for row in rows}
+    unseen = measures.get("tcp_bytes_unseen", 0)
+    shared = round(measures.get("stream_packets_missing_together", 0))
+    out = []
+    if unseen:
+        out.append(f"the capture lost {units.size(unseen)} that TCP receivers acknowledged (--section quality)")
+    if shared:
+        out.append(f"the capture most likely lost {units.counted(shared, 'packet')} of many streams at once")
+    return out
+
+
 def verdict(measures: dict[str, float]) -> list[str]:
     """Sentences on what is missing in the capture and whose loss it is. `measures`: values of the table "quality"."""
 
