@@ -296,7 +296,7 @@ machine's on that day, with whatever else it was doing (load average {load_befor
 {captures}
 
 `classify` is the whole command: start the interpreter, load the compiled kernels, read, decode, build flows and the
-one-second timeline, label, write the JSON report. *The pass* is the same without start-up, labels and report, inside a
+100-ms timeline, label, write the JSON report. *The pass* is the same without start-up, labels and report, inside a
 warm process. The peers do other work than `classify` and less or more of it: nfpcapd and argus keep flow records,
 ndpiReader also looks into payloads, tshark dissects every packet, scapy builds an object per packet. tshark and scapy
 run on the first part of the file. Only time per packet compares.

@@ -82,6 +82,10 @@ def stream(report: Report, number: int, *, freq: str | None = None) -> Any:
     for ax, label in zip(axes, (unit, "packets lost", f"jitter, ms{clock}"), strict=True):
         _frame(ax, label, last=ax is axes[2])
     axes[1].set_ylim(0, max(1.0, float((alone + shared).max())) * 1.3)
+    if not row["expected"]:  # a transport stream without RTP
+        _say(axes[1], f"no sequence numbers; {row['cc_errors'] or 0:,} breaks of the continuity counters")
+    if series["jitter_ms"].isna().all():
+        _say(axes[2], "not known: no time stamps, or their clock is not known")
     figure.suptitle(f"{_title(row)}, steps of {step}", x=0.01, ha="left", fontsize=10)
     return axes
 
@@ -92,6 +96,12 @@ def _title(row: dict[str, Any]) -> str:
     if row["expected"]:
         what += f": {row['lost']:,} of {row['expected']:,} packets lost"
     return what
+
+
+def _say(ax: Any, text: str) -> None:
+    """Words instead of an empty plot."""
+    ax.set_yticks([])
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="0.4", fontsize=9)
 
 
 def _pyplot() -> Any:

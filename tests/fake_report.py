@@ -31,8 +31,8 @@ def component(
     product = id.partition(".")[0]
     return {
         "id": id, "product": product, "name": name, "packets": packets, "wire_bytes": wire, "flows": 3, "share": 0.0,
-        "peak_100ms_bps": wire * 8 / 50, "peak_ns": START, "mean_bps": wire * 8 / 600, "peak_bps": wire * 8 / 100,
-        "p95_bps": wire * 8 / 200,
+        "mean_bps": wire * 8 / 600, "peak_bps": wire * 8 / 100, "p95_bps": wire * 8 / 200,
+        "peak_100ms_bps": wire * 8 / 50, "peak_ns": START,
         "first_ns": START, "last_ns": START + 600 * S,
         "grades": {
             "confirmed": {"flows": int(confirmed > 0), "packets": int(confirmed > 0), "wire_bytes": confirmed},
@@ -100,9 +100,6 @@ class FakeReport:
 
     def rows(self, section: str) -> list[dict[str, Any]]:
         return self._tables.get(section, [])
-
-    def signature_stub(self) -> str:
-        return ""
 
     def product_name(self, product: str) -> str:
         return product.title()
@@ -204,7 +201,7 @@ def full_site(**changes: Any) -> FakeReport:
              "resp_wire_bytes": 1_100_000, "orig_payload_bytes": 3_000, "resp_payload_bytes": 1_000_000,
              "tcp_state": "established", "component": "digifort.server", "grade": "confirmed",
              "evidence": ["port:tcp/8600", "role:listener"], "candidates": [], "direction_basis": "syn",
-             "orig_ip_bytes": 8_000, "resp_ip_bytes": 1_080_000, "capture": 0, "first_record": 1, "name": ""}
+             "orig_ip_bytes": 8_000, "resp_ip_bytes": 1_080_000, "capture": 0, "first_record": 1}
         ],
     }  # fmt: skip
     captures = [

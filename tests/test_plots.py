@@ -90,6 +90,13 @@ def test_a_stream_shows_rate_loss_and_jitter(lossy: Report) -> None:
     )
 
 
+def test_a_transport_stream_says_why_two_plots_are_empty(lossy: Report) -> None:
+    number = next(n for n, row in enumerate(lossy.rows("streams")) if row["kind"] == "mpegts")
+    _, lost, jitter = lossy.plot_stream(number)
+    assert [text.get_text() for text in lost.texts] == ["no sequence numbers; 4 breaks of the continuity counters"]
+    assert [text.get_text() for text in jitter.texts] == ["not known: no time stamps, or their clock is not known"]
+
+
 def test_every_stream_of_the_samples_can_be_plotted() -> None:
     for name in ("digifort_site.pcapng", "recorded_site.pcap"):
         report = classifier.classify(CAPTURES / name)

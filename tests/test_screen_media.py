@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fake_report import START, S, full_site, lossy, stream
+from fake_report import START, FakeReport, S, component, full_site, lossy, stream
 
 from classifier.render import text
 from classifier.render.screen_streams import verdict
@@ -97,9 +97,17 @@ def test_everything_else_that_a_stream_can_have() -> None:
         "silent for 8.30 s at the longest",
         "900 packets more than once",
         "1 packet out of order",
-        "the receiver reports 0.4 % lost, 12 packets in all, jitter 2.1 ms (RTCP)",
+        "the receiver reports up to 0.4 % lost, 12 packets in all, jitter 2.1 ms (RTCP): behind the point of capture",
     ):
         assert told in said
+
+
+def test_loss_that_only_the_receiver_has_seen_is_a_fault() -> None:
+    row = stream(reports=2, reported_loss=0.03, reported_lost=9, reported_jitter_ms=1.0)
+    assert any("its receiver reports up to 3.0 % lost" in line for line in overview([row]))
+    fine = stream(reports=2, reported_loss=0.0, reported_lost=-2, reported_jitter_ms=1.0)
+    assert "the receiver reports no loss, jitter 1.0 ms (RTCP)" in words(fine)
+    assert any("1 stream, no loss" in line for line in overview([fine]))
 
 
 def test_a_transport_stream_shows_its_counters() -> None:
@@ -129,6 +137,9 @@ def test_the_overview_names_the_worst_streams() -> None:
     assert lines[first] == "STREAMS       10.20.1.28 > 10.20.0.5:3016  2.2 % lost, worst at 08:13:29"
     assert lines[first + 2].strip() == "… 6 more faulty streams (--section streams)"
     assert not any("no loss" in line for line in lines)
+    assert "2.2 % lost, worst at 08:13:29 (others too)" in "\n".join(
+        overview([lossy(lost=80, lost_with_others=80, lost_alone=0)], width=86)
+    )
     wide = "2.2 % lost, up to 14 in a row, worst at 08:13:29"
     assert any(line.endswith(wide) for line in overview([lossy(lost=80)], width=100))
 
@@ -154,3 +165,15 @@ def test_the_verdict_on_what_is_missing() -> None:
     ]
     assert verdict(dict.fromkeys(measures, 0.0)) == []
     assert verdict(dict.fromkeys(measures, 0.0) | {"streams": 1.0}) == ["No packet is missing in 1 media stream."]
+
+
+def test_the_overview_says_that_the_capture_itself_lost_packets() -> None:
+    rows = [
+        {"measure": name, "value": value, "unit": "", "meaning": ""}
+        for name, value in (("tcp_bytes_unseen", 12_000.0), ("stream_packets_missing_together", 76.0))
+    ]
+    few = [component("other.rtp", "RTP", 1000)]
+    shown = text.render(FakeReport(components=few, quality=rows), width=100)  # type: ignore[arg-type]
+    assert "the capture lost 12.0 kB that TCP receivers acknowledged (--section quality)" in shown
+    assert "the capture most likely lost 76 packets of many streams at once" in shown
+    assert "the capture" not in text.render(FakeReport(components=few))  # type: ignore[arg-type]

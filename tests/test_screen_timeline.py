@@ -116,3 +116,15 @@ def test_wide_bins_are_said() -> None:
     assert "Bursts are not known: the capture is kept in bins of 10 s." in lines
     assert "BUSIEST BINS OF 10 s" in lines
     assert START % (10 * S)
+
+
+def test_one_bin_for_all_times_is_shown_too() -> None:
+    """The widest that bins can get."""
+    report = long_one()
+    report.facts.read.bins["bin_ns"] = 0
+    report.facts.read.bin_width_ns = 2**63 - 1
+    for bin in (None, "1s"):
+        other = report.with_timeline(bin=bin, link="1G")
+        assert other.time["timeline_bin_ns"] == 2**63 - 1
+        assert sum(row["packets"] for row in other.rows("timeline")) == report.totals["packets"]
+        assert curves(shown(other))["everything"] == "█"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,3 +64,30 @@ def test_a_recording_made_now(tmp_path: Path) -> None:
         pytest.skip(f"cannot record here, missing: {', '.join(lacks)}")
     record_stream.record(tmp_path)
     compare(tmp_path)
+
+
+@pytest.mark.tshark
+def test_tshark_says_the_same_of_the_recording() -> None:
+    """`rtp,streams`: one line per stream; its lost are ours less duplicates, which make up for losses there."""
+    capture = CAPTURES / "recorded_streams.pcap"
+    as_rtp = [word for port in (3456, 3460) for word in ("-d", f"udp.port=={port},rtp")]
+    words = ["tshark", "-r", str(capture), "-q", *as_rtp, "-z", "rtp,streams"]
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    found = {}
+    for line in lines:
+        # start end source port destination port ssrc payload packets lost (share) deltas, then min, mean, max jitter
+        match = re.match(
+            r"\s*\S+\s+\S+\s+\S+\s+\d+\s+\S+\s+(\d+)\s+(0x\w+)\s+.*?\s(\d+)\s+(-?\d+) \(.*?\)\s+(.*)", line
+        )
+        if match:
+            port, ssrc, packets, lost, rest = match.groups()
+            found[int(port)] = (ssrc.lower(), int(packets), int(lost), [float(word) for word in rest.split()[3:6]])
+    rows = {row["receiver_port"]: row for row in classifier.classify(capture).rows("streams") if row["kind"] == "rtp"}
+    assert sorted(found) == sorted(rows)
+    for port, row in rows.items():
+        ssrc, packets, lost, _ = found[port]
+        assert (ssrc, packets, lost) == (row["ssrc"], row["packets"], row["lost"] - row["duplicates"])
+    # theirs moves with the copied packet too, ours does not
+    _, mean, most = found[3460][3]
+    assert rows[3460]["jitter_ms"] == pytest.approx(mean, rel=0.02)
+    assert rows[3460]["max_jitter_ms"] == pytest.approx(most, rel=0.02)

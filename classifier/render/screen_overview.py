@@ -125,6 +125,7 @@ class _Overview:
                 lines.append(Text(f"{name}{units.counted(unlisted, 'further problem')}"))
             if info.dropped:
                 lines.append(Text(f"{name}{units.counted(info.dropped, 'packet')} dropped by the capturing machine"))
+        lines += map(Text, screen_streams.lost_by_capture(self.report.rows("quality")))
         return lines
 
     def _sentence(self) -> list[Any]:

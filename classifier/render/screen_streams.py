@@ -28,19 +28,21 @@ COLUMNS = "  lost  burst    jitter         rate  codec  from > to"
 
 
 def worst_first(rows: Sequence[Row]) -> list[Row]:
-    """Streams by loss, breaks of counters, new beginnings, silence, jitter; those without a fault by their rate."""
+    """Streams by loss in the capture, loss by the receiver's report, and other faults; the rest by their rate."""
     return sorted(
         rows,
         key=lambda row: (
-            -row["loss"], -(row["cc_errors"] or 0), -row["restarts"], -int(_silent(row)),
-            -(_jitter(row)[1] if _shaky(row) else 0.0), -row["mean_bps"],
+            -row["loss"], -(row["reported_loss"] or 0.0), -(row["cc_errors"] or 0), -row["restarts"],
+            -int(_silent(row)), -(_jitter(row)[1] if _shaky(row) else 0.0), -row["mean_bps"],
         ),
     )  # fmt: skip
 
 
 def is_bad(row: Row) -> bool:
     """Whether there is something to say of a stream."""
-    return bool(row["lost"] or row["cc_errors"] or row["restarts"] or _silent(row) or _shaky(row))
+    return bool(
+        row["lost"] or row["reported_loss"] or row["cc_errors"] or row["restarts"] or _silent(row) or _shaky(row)
+    )
 
 
 def lines(rows: Sequence[Row]) -> list[str]:
@@ -60,6 +62,19 @@ def faults(rows: Sequence[Row], room: int) -> list[str]:
     names = [between(row, short=True) for row in bad]
     width = min(max(map(len, names), default=0), room // 2)
     return [f"{name:<{width}}  {_trouble(row, room - width - 2)}" for name, row in zip(names, bad, strict=True)]
+
+
+def lost_by_capture(rows: Sequence[Row]) -> list[str]:
+    """For the overview: what the capture itself lost, by the rows of "quality"."""
+    measures = {row["measure"]: row["value"] for row in rows}
+    unseen = measures.get("tcp_bytes_unseen", 0)
+    shared = round(measures.get("stream_packets_missing_together", 0))
+    out = []
+    if unseen:
+        out.append(f"the capture lost {units.size(unseen)} that TCP receivers acknowledged (--section quality)")
+    if shared:
+        out.append(f"the capture most likely lost {units.counted(shared, 'packet')} of many streams at once")
+    return out
 
 
 def verdict(measures: dict[str, float]) -> list[str]:
@@ -125,10 +140,11 @@ def sentences(row: Row) -> list[str]:
     if late:
         out.append(f"{units.counted(late, 'packet')} out of order")
     if row["reports"]:
-        said = [f"{units.percent(row['reported_loss'])} lost"] if row["reported_loss"] is not None else []
-        said += [f"{row['reported_lost']:,} packets in all"] if row["reported_lost"] else []
+        said = [f"up to {units.percent(row['reported_loss'])} lost" if row["reported_loss"] else "no loss"]
+        said += [f"{row['reported_lost']:,} packets in all"] if (row["reported_lost"] or 0) > 0 else []
         said += [f"jitter {row['reported_jitter_ms']:.1f} ms"] if row["reported_jitter_ms"] is not None else []
-        out.append(f"the receiver reports {', '.join(said) or 'nothing wrong'} (RTCP)")
+        where = ": behind the point of capture" if row["reported_loss"] and not row["lost"] else ""
+        out.append(f"the receiver reports {', '.join(said)} (RTCP){where}")
     return out
 
 
@@ -161,10 +177,12 @@ def _line(row: Row) -> str:
 def _trouble(row: Row, room: int) -> str:
     """The worst of a stream in a few words, fewer when there is little room."""
     if row["lost"]:
-        text = f"{units.percent(row['loss'])} lost, {_burst(row)}"
-        if len(text) > room:
-            text = f"{units.percent(row['loss'])} lost, {_burst(row).rpartition(', ')[2]}"
-        return text + (" (others too)" if (row["lost_with_others"] or 0) > (row["lost_alone"] or 0) else "")
+        lost, burst = f"{units.percent(row['loss'])} lost, ", _burst(row)
+        too = " (others too)" if (row["lost_with_others"] or 0) > (row["lost_alone"] or 0) else ""
+        tries = (lost + burst + too, lost + burst.rpartition(", ")[2] + too, lost + burst.rpartition(", ")[2])
+        return next((text for text in tries if len(text) <= room), tries[-1])
+    if row["reported_loss"]:
+        return f"its receiver reports up to {units.percent(row['reported_loss'])} lost"
     if row["cc_errors"]:
         return f"MPEG-TS: {units.counted(row['cc_errors'], 'break')} of the counters"
     if row["restarts"]:

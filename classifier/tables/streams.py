@@ -177,7 +177,7 @@ def _whose(facts: Facts, number: int, lost: int) -> dict[str, int | None]:
 
 
 def _codec(s: Any, agreed: Codec | None) -> tuple[str, str]:
-    """(encoding name, how it is known)."""
+    """(encoding name, how it is known). Zeros look like H.265, so that needs a key frame as well."""
     if int(s["kind"]) == KIND_TS:
         return "MP2T", "payload"
     if agreed is not None and agreed.codec:
@@ -187,7 +187,7 @@ def _codec(s: Any, agreed: Codec | None) -> tuple[str, str]:
         return PAYLOAD_TYPES[pt][0], "static"
     if _taken(s) >= LOOKS_LIKE_PACKETS:
         for name, field in (("H264", "avc"), ("H265", "hevc")):
-            if int(s[field]) >= LOOKS_LIKE * _taken(s):
+            if int(s[field]) >= LOOKS_LIKE * _taken(s) and (field == "avc" or s["hevc_keys"] > 0):
                 return name, "payload"
     return "", ""
 
