@@ -1,8 +1,8 @@
 """What we and tshark say of the transport of every TCP flow, per direction, and where we may differ.
 
 In: captures. Out: counts per direction, and what is wrong with the checked-in list `data/tcp_agreement.toml`. Next:
-`test_corpus_tcp`. `CLASSIFIER_CORPUS=DIR python tests/tcp_agreement.py [--rewrite]` prints the figures; with `--rewrite`
-it brings the list's counts up to date. Reasons are written by hand, always.
+`test_corpus_tcp`. `CLASSIFIER_CORPUS=DIR python tests/tcp_agreement.py [--rewrite]` prints the figures; with
+`--rewrite` it brings the list's counts up to date. Reasons are written by hand, always.
 
 Equal must be, for each direction of each five-tuple: retransmissions and segments out of order (those with data),
 zero windows, keep-alives, duplicate ACKs and gaps. Of ACKs for what was not captured only whether there are any: tshark
@@ -157,7 +157,7 @@ def complaints(found: Mapping[str, Pairs], listed: Mapping[str, tuple[Pairs, str
 def figures(found: Mapping[str, Pairs], theirs: Counter[str]) -> str:
     """How many files agree on what, one line per count."""
     lines = [
-        f"{field}: {sum(field not in pairs for pairs in found.values())} of {len(found)} files, {theirs[field]} by tshark"
+        f"{field}: {sum(field not in p for p in found.values())} of {len(found)} files, {theirs[field]} by tshark"
         for field in COUNTS
     ]
     return "\n".join([*lines, f"all: {sum(not pairs for pairs in found.values())}"])

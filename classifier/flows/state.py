@@ -127,7 +127,7 @@ TCP_SIDE = np.dtype(
         ("window", "u2"),
         ("known", "u1"), ("n_holes", "u1"), ("dup_run", "u1"), ("newest", "u1"),
         ("recent", "u4", (2 * TCP_RECENT,)),  # hash and microsecond of recent segments
-        ("silence_ns", "i8"), ("opened_ns", "i8"),  # in side A's row: longest silence of both; the handshake's ACK, or 0
+        ("silence_ns", "i8"), ("opened_ns", "i8"),  # of both, in side A's row; the handshake's ACK, or 0
         ("silence_at_ns", "i8"), ("stall_at_ns", "i8"),  # starts
         ("zero_ns", "i8"), ("zero_window_ns", "i8"),  # its window is zero since then; was, in all
         ("retransmitted_bytes", "i8"),
