@@ -294,7 +294,7 @@ COMPONENTS = _table(
     ("grades", "map", "", "per grade: flows, packets, wire_bytes"),
     ("peak_100ms_bps", "float", "bit/s", "highest 100-ms bin (of captures with too many bins: the pass's own)"),
     ("peak_ns", "time", "ns", "start of the highest 1-second bin, the earliest of equal ones"),
-    ("retransmitted_share", "float", "", "share of the TCP payload that was sent again, 0 to 1; null without TCP payload"),
+    ("retransmitted_share", "float", "", "share of the TCP payload that was sent again, 0 to 1; null without any"),
 )
 
 HOSTS = _table(

@@ -16,11 +16,11 @@ MOST_FLOWS = 1 << 28
 class Limits:
     """Bounds of one reading. Sums stay exact whatever they are.
 
-    `flows`: flows with a row of their own, about 600 bytes each up to the report; packets of further flows are counted
-    together, in one row per IP protocol and version. `bins`: time bins kept, 32 bytes each (never fewer than four
-    for each of `flows`); beyond half of them they get ten times as wide. `payloads`: payloads that are looked at for
-    evidence. `facts`: what may be learned from them. Raises ValueError for numbers below 1 and for more flows than
-    `MOST_FLOWS`.
+    `flows`: flows with a row of their own, about 600 bytes each up to the report (a TCP connection that got beyond its
+    first SYN 512 more, for up to 1,048,576 of them); packets of further flows are counted together, in one row per IP
+    protocol and version. `bins`: time bins kept, 32 bytes each (never fewer than four for each of `flows`); beyond
+    half of them they get ten times as wide. `payloads`: payloads that are looked at for evidence. `facts`: what may be
+    learned from them. Raises ValueError for numbers below 1 and for more flows than `MOST_FLOWS`.
     """
 
     flows: int = 4_000_000

@@ -1,6 +1,6 @@
 """What one TCP connection shows of its transport, the slow way: from the whole history, with sets of byte numbers.
 
-In: segments in capture order. Out: per side a `Way`. Written from docs/streams.md, for `test_tcp`.
+In: segments in capture order. Out: per side a `Way`. Written from docs/tcp.md, for `test_tcp`.
 """
 
 from __future__ import annotations

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import struct
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import classifier
 from classifier.columns import PACKET
 from classifier.flows import framing_table as ft
 from classifier.flows import state
@@ -312,3 +314,15 @@ def test_reports_are_handed_over_whole() -> None:
     data = media(2) + frame(1, report(9)) + media(2, first=3)
     assert follow([Segment(0, data, 1)])[1] == [report(9)]
     assert follow(cut_up(data, [1460], 3), compiled=True)[1] == [report(9)]
+
+
+def test_a_stream_inside_an_rtsp_connection_is_a_stream(captures: Path) -> None:
+    """The site's camera sends 23 packets through its RTSP connection; batches and speed make no difference."""
+    path = captures / "digifort_site.pcapng"
+    wanted = None
+    ways: tuple[dict[str, Any], ...] = ({"compiled": True}, {"compiled": True, "batch": 7}, {"compiled": False})
+    for how in ways:
+        rows = [row for row in classifier.classify(path, **how).rows("streams") if row["transport"] == "tcp"]
+        assert [row["packets"] for row in rows] == [23]
+        assert wanted in (None, rows)
+        wanted = rows

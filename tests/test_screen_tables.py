@@ -47,9 +47,7 @@ def test_every_section_of_the_contract_has_a_text_form(section: str) -> None:
     assert "!" in shown
 
 
-@pytest.mark.parametrize(
-    "section", [s for s in TABLES if s not in ("components", "hosts", "findings", "timeline")]
-)
+@pytest.mark.parametrize("section", [s for s in TABLES if s not in ("components", "hosts", "findings", "timeline")])
 def test_missing_values_are_blank(section: str) -> None:
     nullable = {"vlan", "first_ns", "last_ns", "first_record", "hint", "instance", "version", "ttl"}
     row = {c.name: None if c.name in nullable else sample(c) for c in TABLES[section]}

@@ -407,7 +407,7 @@ def tally_batch(
         p = packets[i]
         if stride > 0:
             if i % stride == 0:
-                look_ahead(packets, i, min(i + stride, n), flows, slots, ahead)
+                look_ahead(packets, i, min(i + stride, n), flows, slots, tcp, ahead)
             h = i64(ahead[i % stride])
         else:
             h = flow_hash(packets, i)
@@ -438,7 +438,7 @@ def tally_batch(
 
 
 @inlined
-def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, ahead: Any) -> None:
+def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, tcp: Any, ahead: Any) -> None:
     """Hash `packets[start:stop]` and touch what they will need.
 
     The loads of these loops do not wait for each other, so the memory fetches many at once: with 200,000 flows
@@ -451,9 +451,20 @@ def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, ahea
     for i in range(start, stop):
         value = i64(ahead[i - start])
         row = (value >> 32) - 1
+        at = 0
         touched = 0
         if row >= 0:
             touched = i64(flows[row]["a3"]) + i64(flows[row]["captured"]) + i64(flows[row]["b_packets"])
+            if flows[row]["proto"] == _TCP:
+                at = i64(flows[row]["probe"])
+        ahead[i - start] = value & 0x7FFFFFFF | at << 32 | (touched & 1) << 62
+    for i in range(start, stop):
+        value = i64(ahead[i - start])
+        at = (value >> 32) & 0x3FFFFFFF
+        touched = 0
+        if at > 0:
+            touched = i64(tcp[at]["last_ns"]) + i64(tcp[at]["silence_ns"])
+            touched += i64(tcp[at + 1]["last_ns"]) + i64(tcp[at + 1]["silence_ns"])
         ahead[i - start] = value & 0x7FFFFFFF | (touched & 1) << 40
     for i in range(start, stop):
         ahead[i - start] = i64(ahead[i - start]) & 0x7FFFFFFF

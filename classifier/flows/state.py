@@ -113,23 +113,27 @@ TCP_HOLES = 4
 TCP_RECENT = 4
 TCP_SIDE = np.dtype(
     [
+        # cache line 0 and half of line 1: what every segment needs
         ("last_ns", "i8"),  # its latest segment
         ("next_ns", "i8"),  # when `next` moved
         ("new_ns", "i8"),  # when it last sent data that had not been seen; 0 = never
-        ("stall_ns", "i8"), ("stall_at_ns", "i8"),  # longest time between two of those, and its start
-        ("zero_ns", "i8"), ("zero_window_ns", "i8"),  # its window is zero since then; was, in all
-        ("retransmitted_bytes", "i8"),
-        ("unseen_bytes", "i8"),  # acknowledged by the peer, never captured
-        ("gap_bytes", "i8"),  # passed over, neither captured nor acknowledged
-        ("silence_ns", "i8"), ("silence_at_ns", "i8"),  # of both sides together, in side A's row
-        ("opened_ns", "i8"),  # the ACK that ends the handshake, in side A's row; 0 = not seen
+        ("stall_ns", "i8"),  # longest time between two of those
         ("next", "u4"),  # next expected number
         ("top", "u4"),  # the same, also by what the peer acknowledged
         ("ack", "u4"),  # of its latest segment
         ("acked", "u4"),  # highest number that the peer acknowledged
-        ("holes", "u4", (2 * TCP_HOLES,)),  # start and end, in order
-        ("recent", "u4", (2 * TCP_RECENT,)),  # hash and microsecond of recent segments
         ("segments", "u4"),  # with data
+        ("framing", "i4"),  # FRAMING row of interleaved media; 0 = none
+        ("window", "u2"),
+        ("known", "u1"), ("n_holes", "u1"), ("dup_run", "u1"), ("newest", "u1"),
+        ("recent", "u4", (2 * TCP_RECENT,)),  # hash and microsecond of recent segments
+        ("silence_ns", "i8"), ("opened_ns", "i8"),  # of both, in side A's row; the handshake's ACK, or 0
+        ("silence_at_ns", "i8"), ("stall_at_ns", "i8"),  # starts
+        ("zero_ns", "i8"), ("zero_window_ns", "i8"),  # its window is zero since then; was, in all
+        ("retransmitted_bytes", "i8"),
+        ("unseen_bytes", "i8"),  # acknowledged by the peer, never captured
+        ("gap_bytes", "i8"),  # passed over, neither captured nor acknowledged
+        ("holes", "u4", (2 * TCP_HOLES,)),  # start and end, in order
         ("retransmitted", "u4"),
         ("out_of_order", "u4"),
         ("duplicate_acks", "u4"),
@@ -138,12 +142,11 @@ TCP_SIDE = np.dtype(
         ("gaps", "u4"),  # segments behind which one is missing
         ("duplicates", "u4"),  # copies that a mirror made
         ("unseen_acks", "u4"),  # ACKs of what had not been seen
-        ("framing", "i4"),  # FRAMING row of interleaved media; 0 = none
-        ("window", "u2"),
-        ("known", "u1"), ("n_holes", "u1"), ("dup_run", "u1"), ("newest", "u1"),
+        ("spare", "u4", (6,)),
     ],
     align=True,
 )  # fmt: skip
+assert TCP_SIDE.itemsize == 256, "a side is four cache lines"
 """What one direction of a TCP connection shows of its transport (`flows.tcp`)."""
 MAX_TCP_ROWS = 2_097_152
 

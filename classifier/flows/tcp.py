@@ -4,7 +4,7 @@ In: the segments of a flow in reading order. Out: TCP_SIDE rows, two per flow (s
 `flows.tcp_table`, which gives them as columns.
 
 Sequence numbers are compared modulo 2^32 (RFC 9293, 3.4). What is a retransmission, out of order, a keep-alive or a
-duplicate ACK follows Wireshark's definitions, so that both give the same numbers; docs/streams.md tells them.
+duplicate ACK follows Wireshark's definitions, so that both give the same numbers; docs/tcp.md tells them.
 Beyond those:
 
 * A copy of a segment that a mirror made (same IP identification, not 0; same numbers, length and flags; within 5 ms)

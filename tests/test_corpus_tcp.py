@@ -1,0 +1,35 @@
+"""What TCP flows of public captures went through is what tshark says, but for the differences listed with reasons."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import tcp_agreement
+from conftest import corpus_files
+
+FILES = corpus_files()
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+@pytest.mark.tshark
+@pytest.mark.skipif(not FILES, reason="CLASSIFIER_CORPUS is not set")
+def test_tcp_counts_are_tsharks() -> None:
+    """On every file, but for the listed differences; on at least 95 % of the files all counts agree."""
+    found, sums = tcp_agreement.measure(FILES)
+    wrong = tcp_agreement.complaints(found, tcp_agreement.read_list())
+    assert not wrong, "\n".join([*wrong, tcp_agreement.figures(found, sums)])
+    assert all(sums[field] for field in tcp_agreement.COUNTS), "the corpus shows nothing of it"
+    assert sum(not pairs for pairs in found.values()) >= 0.95 * len(FILES)
+
+
+def test_a_stale_entry_and_a_new_difference_are_complaints() -> None:
+    a, b = ("10.0.0.1", 1), ("10.0.0.2", 2)
+    ours, theirs = Counter({("keep_alive", a, b): 2}), Counter({("keep_alive", b, a): 2})
+    pairs = tcp_agreement.compare(ours, theirs)
+    assert pairs == {"keep_alive": [2, 2]}
+    assert tcp_agreement.complaints({"x": pairs}, {}) == ["x: found {'keep_alive': [2, 2]}, listed nothing"]
+    assert tcp_agreement.complaints({"x": pairs}, {"x": (pairs, "why")}) == []
+    assert tcp_agreement.complaints({"x": {}}, {"x": (pairs, "why")})
+    assert tcp_agreement.complaints({"x": pairs}, {"x": (pairs, "")}) == ["x: listed without a reason"]
