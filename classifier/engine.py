@@ -202,6 +202,7 @@ def _tally(limits: Limits, compiled: bool, batch: int, keep_log: bool = False) -
         max_flows=limits.flows,
         max_bins=limits.room_for_bins,
         max_payloads=limits.payloads,
+        follow=limits.follow,
     )
 
 
@@ -336,6 +337,8 @@ def _caps_reached(tally: Tally, collector: Collector, limits: Limits) -> list[Pr
 
     state = tally.state
     reached: list[tuple[str, str]] = []
+    if not limits.follow:
+        reached.append(("not_followed", "media streams and TCP connections were not followed, as asked for"))
     if state[OVERFLOW]:
         text = f"of further flows than the {limits.flows:,} that are kept: counted together, per IP protocol"
         reached.append(("flow_cap", f"{how_many(OVERFLOW, 'packet')} {text}"))
@@ -363,8 +366,6 @@ def _caps_reached(tally: Tally, collector: Collector, limits: Limits) -> list[Pr
     if tally.framing.state[FRAMINGS_FULL]:
         text = "of RTSP connections whose media were not followed: too many"
         reached.append(("stream_cap", f"{tally.framing.state[FRAMINGS_FULL]:,} segments {text}"))
-    if state[PROBES_FULL]:
-        reached.append(("stream_cap", f"{how_many(PROBES_FULL, 'packet')} of flows beyond those looked at for media"))
     if tally.streams.bin_width_ns > STREAM_BIN_WIDTH_NS:
         text = "rates of single streams are over these: there were too many to keep ten per second"
         reached.append(("bin_cap", f"time bins of streams are {tally.streams.bin_width_ns / 1e9:g} s wide, and {text}"))

@@ -20,13 +20,15 @@ class Limits:
     first SYN 512 more, for up to 1,048,576 of them); packets of further flows are counted together, in one row per IP
     protocol and version. `bins`: time bins kept, 32 bytes each (never fewer than four for each of `flows`); beyond
     half of them they get ten times as wide. `payloads`: payloads that are looked at for evidence. `facts`: what may be
-    learned from them. Raises ValueError for numbers below 1 and for more flows than `MOST_FLOWS`.
+    learned from them. `follow`: keep the quality of media streams and TCP connections too; without, there are none of
+    their rows, and reading is faster. Raises ValueError for numbers below 1 and for more flows than `MOST_FLOWS`.
     """
 
     flows: int = 4_000_000
     bins: int = 16_777_216
     payloads: int = 200_000
     facts: int = 100_000
+    follow: bool = True
 
     def __post_init__(self) -> None:
         for name in ("flows", "bins", "payloads", "facts"):

@@ -101,6 +101,9 @@ class FakeReport:
     def rows(self, section: str) -> list[dict[str, Any]]:
         return self._tables.get(section, [])
 
+    def signature_stub(self) -> str:
+        return ""
+
     def product_name(self, product: str) -> str:
         return product.title()
 
@@ -201,7 +204,7 @@ def full_site(**changes: Any) -> FakeReport:
              "resp_wire_bytes": 1_100_000, "orig_payload_bytes": 3_000, "resp_payload_bytes": 1_000_000,
              "tcp_state": "established", "component": "digifort.server", "grade": "confirmed",
              "evidence": ["port:tcp/8600", "role:listener"], "candidates": [], "direction_basis": "syn",
-             "orig_ip_bytes": 8_000, "resp_ip_bytes": 1_080_000, "capture": 0, "first_record": 1}
+             "orig_ip_bytes": 8_000, "resp_ip_bytes": 1_080_000, "capture": 0, "first_record": 1, "name": ""}
         ],
     }  # fmt: skip
     captures = [

@@ -50,6 +50,7 @@ from classifier.flows.state import (
     CANDIDATES,
     FLOWS,
     FLOWS_CAP,
+    FOLLOW,
     FOLLOWING,
     FRAG_LOST,
     JOINED,
@@ -402,6 +403,7 @@ def tally_batch(
     """Count `packets[0:n]`. `flows`, `bins` and `log` have room for n rows plus all held packets."""
     state[CANDIDATES] = 0
     state[FOLLOWING] = 0
+    follow = state[FOLLOW] != 0
     stride = len(ahead)
     for i in range(n):
         p = packets[i]
@@ -418,7 +420,7 @@ def tally_batch(
         else:
             where = account(flows, slots, bins, log, state, packets, i, h)
         if p["proto"] < LINK_PROTO:
-            if p["proto"] == _TCP and p["frag_offset"] == 0:
+            if follow and p["proto"] == _TCP and p["frag_offset"] == 0:
                 track_segment(flows, where >> 1, where & 1, tcp, state, packets, i)
             hint = i64(p["hint"])
             kind = candidate_kind(flows, where, hint, packets, i)
@@ -427,7 +429,7 @@ def tally_batch(
                 kind = kind if speaks_for_hosts(kind) else 0
             if hint != 0:
                 note_hint(flows, where, hint, probes, media, state, packets, i)
-            if p["proto"] == _TCP and p["payload"] > 0 and p["frag_offset"] == 0:
+            if follow and p["proto"] == _TCP and p["payload"] > 0 and p["frag_offset"] == 0:
                 f = flows[where >> 1]
                 if (i64(f["a_hints"]) | i64(f["b_hints"])) & RTSP_BITS:
                     list_followed(flows, where, tcp, followed, state, i)

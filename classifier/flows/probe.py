@@ -11,7 +11,7 @@ from typing import Any
 
 from classifier.decode.hints import MPEGTS, RTCP
 from classifier.decode.payload_types import MP2T
-from classifier.flows.state import PROBES, PROBES_CAP, PROBES_FULL, RTP_ENOUGH
+from classifier.flows.state import FOLLOW, PROBES, PROBES_CAP, PROBES_FULL, RTP_ENOUGH
 from classifier.flows.stream_table import TS_WAITING
 from classifier.flows.streams import follow_rtp, follow_ts
 from classifier.jit import i64, kernel
@@ -76,12 +76,18 @@ def probe_media(flows: Any, where: int, probes: Any, media: Any, state: Any, pac
     ns, wire, payload = i64(p["ts_ns"]), i64(p["wire"]), i64(p["payload"])
     if hint == MPEGTS:
         row["datagrams"] = min(i64(row["datagrams"]) + 1, _FULL)
+        if state[FOLLOW] == 0:
+            p["around"] = 0
+            return
         p["around"] = follow_ts(probes, at, media, where, ns, wire, payload) + 1
         media[3][TS_WAITING] += 1
         return
     ssrc, kind, seq, stamp = i64(p["seq"]), i64(p["tcp_flags"]) & 0x7F, i64(p["window"]), i64(p["ack"])
     if row["hits"] < RTP_ENOUGH:
         count_hit(row, ssrc, kind, seq, stamp)
+    if state[FOLLOW] == 0:
+        p["around"] = 0
+        return
     picture = i64(p["icmp_type"])
     stream = follow_rtp(probes, at, media, where, ssrc, kind, seq, stamp, ns, wire, payload, picture)
     if kind == MP2T:

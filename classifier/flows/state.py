@@ -28,6 +28,7 @@ TCP_ROWS = 24  # rows of TCP_SIDE in use (the first two are nobody's)
 TCP_CAP = 25  # most there may be
 TCP_FULL = 26  # segments of connections that found no room
 FOLLOWING = 27  # segments of RTSP connections in this batch
+FOLLOW = 28  # 1: media streams and TCP connections are followed
 STATE_SIZE = 32
 
 ORDINARY_TOTAL = 10_000

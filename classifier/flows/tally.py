@@ -39,8 +39,9 @@ LOOK_AHEAD = 256
 class Tally:
     """Flow rows and time bins of the packets counted so far.
 
-    `bin_width_ns`: width of a time bin, ns. `max_flows`, `max_bins`, `max_payloads`: as in `Limits`. `keep_log`: also
-    note the flow of each record (`log`, LOGGED_RECORD rows). Start with small arrays: an empty tally costs nothing.
+    `bin_width_ns`: width of a time bin, ns. `max_flows`, `max_bins`, `max_payloads`, `follow`: as in `Limits`.
+    `keep_log`: also note the flow of each record (`log`, LOGGED_RECORD rows). Start with small arrays: an empty tally
+    costs nothing.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Tally:
         max_flows: int = Limits.flows,
         max_bins: int = Limits.bins,
         max_payloads: int = Limits.payloads,
+        follow: bool = True,
         keep_log: bool = False,
         room: int = BATCH,
     ) -> None:
@@ -82,6 +84,7 @@ class Tally:
         self.state[st.REPORTS_LEFT] = st.REPORTS_TOTAL
         self.state[st.TCP_ROWS] = 2
         self.state[st.TCP_CAP] = st.MAX_TCP_ROWS
+        self.state[st.FOLLOW] = int(follow)
         self.state[st.LOG_ON] = int(keep_log)
         self.state[st.HELD_FREE] = -1
 
