@@ -1,8 +1,8 @@
 """What payload evidence, and what following streams costs: passes over a capture with and without, in turns.
 
 `python benchmarks/evidence.py CAPTURE... [--runs N]`. All passes run in one process, compiled, over a page-cached
-file. `plain`: without the sniffer, so that no payload is looked at, except SSRP, IGMP, MLD and ICMP; `evidence`: with it
-(what `--fast` does); `followed`: with the quality of media streams and TCP connections too. Prints medians and ratios.
+file. `plain`: without the sniffer: no payload is looked at, except SSRP, IGMP, MLD and ICMP; `evidence`: with it
+(`--fast`); `followed`: with the quality of media streams and TCP connections too. Prints medians and ratios.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from classifier import engine
 from classifier.jit import speed
 from classifier.limits import Limits
 from classifier.matching import load_signatures
-
 
 PLAIN, EVIDENCE, FOLLOWED = "plain", "evidence", "followed"
 

@@ -30,6 +30,7 @@ from classifier.flows.probe import probe_media
 from classifier.flows.state import (
     CANDIDATES,
     CANDIDATES_LEFT,
+    FOLLOW,
     KIND_ASKED,
     KIND_FRAME,
     KIND_HTTPU,
@@ -48,6 +49,7 @@ from classifier.flows.state import (
     PAYLOADS_UNSEEN,
     REPORTS_FIRST,
     REPORTS_LEFT,
+    RTP_ENOUGH,
     SIDE_LIMITS,
 )
 from classifier.jit import i64, inlined, kernel
@@ -63,7 +65,19 @@ _SETUP = RTSP_REQUEST | WANTED
 
 
 @inlined
-def note_hint(flows: Any, where: int, hint: int, probes: Any, media: Any, state: Any, packets: Any, i: int) -> None:
+def note_hint(
+    flows: Any,
+    where: int,
+    hint: int,
+    probes: Any,
+    streams: Any,
+    places: Any,
+    logged: Any,
+    counts: Any,
+    state: Any,
+    packets: Any,
+    i: int,
+) -> None:
     """Keep in the flow what a payload begins with."""
     f = flows[where >> 1]
     code = hint & ~WANTED
@@ -72,8 +86,12 @@ def note_hint(flows: Any, where: int, hint: int, probes: Any, media: Any, state:
         f["b_hints"] = i64(f["b_hints"]) | bit
     else:
         f["a_hints"] = i64(f["a_hints"]) | bit
+    if code == RTP and state[FOLLOW] == 0 and f["probe"] != 0:
+        if probes[i64(f["probe"]) + (where & 1)]["hits"] >= RTP_ENOUGH:
+            packets[i]["around"] = 0
+            return  # it is RTP, and nothing more is asked
     if code in (RTP, RTCP, MPEGTS):
-        probe_media(flows, where, probes, media, state, packets, i, code)
+        probe_media(flows, where, probes, streams, places, logged, counts, state, packets, i, code)
 
 
 @kernel

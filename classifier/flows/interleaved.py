@@ -416,12 +416,16 @@ def end_interleaved(framing: Any, first: int) -> int:
 def count_found(framing: Any, first: int, n: int, probes: Any, media: Any) -> None:
     """Count the RTP headers `found[first:n]` in their streams."""
     _, _, _, found, _, _, _ = framing
+    streams, places, logged, counts = media
     for k in range(first, n):
         r = found[k]
         follow_rtp(
             probes,
             i64(r["probe"]),
-            media,
+            streams,
+            places,
+            logged,
+            counts,
             i64(r["where"]),
             i64(r["ssrc"]),
             i64(r["kind"]),

@@ -401,6 +401,7 @@ def tally_batch(
     state: Any,
 ) -> None:
     """Count `packets[0:n]`. `flows`, `bins` and `log` have room for n rows plus all held packets."""
+    streams, places, logged, counts = media
     state[CANDIDATES] = 0
     state[FOLLOWING] = 0
     follow = state[FOLLOW] != 0
@@ -409,7 +410,7 @@ def tally_batch(
         p = packets[i]
         if stride > 0:
             if i % stride == 0:
-                look_ahead(packets, i, min(i + stride, n), flows, slots, tcp, ahead)
+                look_ahead(packets, i, min(i + stride, n), flows, slots, tcp, ahead, follow)
             h = i64(ahead[i % stride])
         else:
             h = flow_hash(packets, i)
@@ -428,7 +429,7 @@ def tally_batch(
                 hint = 0  # what one flow says is not true of the others
                 kind = kind if speaks_for_hosts(kind) else 0
             if hint != 0:
-                note_hint(flows, where, hint, probes, media, state, packets, i)
+                note_hint(flows, where, hint, probes, streams, places, logged, counts, state, packets, i)
             if follow and p["proto"] == _TCP and p["payload"] > 0 and p["frag_offset"] == 0:
                 f = flows[where >> 1]
                 if (i64(f["a_hints"]) | i64(f["b_hints"])) & RTSP_BITS:
@@ -440,7 +441,7 @@ def tally_batch(
 
 
 @inlined
-def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, tcp: Any, ahead: Any) -> None:
+def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, tcp: Any, ahead: Any, follow: bool) -> None:
     """Hash `packets[start:stop]` and touch what they will need.
 
     The loads of these loops do not wait for each other, so the memory fetches many at once: with 200,000 flows
@@ -457,7 +458,7 @@ def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, tcp:
         touched = 0
         if row >= 0:
             touched = i64(flows[row]["a3"]) + i64(flows[row]["captured"]) + i64(flows[row]["b_packets"])
-            if flows[row]["proto"] == _TCP:
+            if follow and flows[row]["proto"] == _TCP:
                 at = i64(flows[row]["probe"])
         ahead[i - start] = value & 0x7FFFFFFF | at << 32 | (touched & 1) << 62
     for i in range(start, stop):

@@ -59,7 +59,19 @@ def count_hit(row: Any, ssrc: int, kind: int, seq: int, stamp: int) -> None:
 
 
 @kernel
-def probe_media(flows: Any, where: int, probes: Any, media: Any, state: Any, packets: Any, i: int, hint: int) -> None:
+def probe_media(
+    flows: Any,
+    where: int,
+    probes: Any,
+    streams: Any,
+    places: Any,
+    logged: Any,
+    counts: Any,
+    state: Any,
+    packets: Any,
+    i: int,
+    hint: int,
+) -> None:
     """Note a packet that may be media. There is room for two more rows, or the cap is reached.
 
     For transport streams `around`, which nobody needs any more, becomes the STREAM row plus one (`flows.continuity`).
@@ -79,8 +91,8 @@ def probe_media(flows: Any, where: int, probes: Any, media: Any, state: Any, pac
         if state[FOLLOW] == 0:
             p["around"] = 0
             return
-        p["around"] = follow_ts(probes, at, media, where, ns, wire, payload) + 1
-        media[3][TS_WAITING] += 1
+        p["around"] = follow_ts(probes, at, streams, places, logged, counts, where, ns, wire, payload) + 1
+        counts[TS_WAITING] += 1
         return
     ssrc, kind, seq, stamp = i64(p["seq"]), i64(p["tcp_flags"]) & 0x7F, i64(p["window"]), i64(p["ack"])
     if row["hits"] < RTP_ENOUGH:
@@ -89,7 +101,9 @@ def probe_media(flows: Any, where: int, probes: Any, media: Any, state: Any, pac
         p["around"] = 0
         return
     picture = i64(p["icmp_type"])
-    stream = follow_rtp(probes, at, media, where, ssrc, kind, seq, stamp, ns, wire, payload, picture)
+    row_of = follow_rtp(
+        probes, at, streams, places, logged, counts, where, ssrc, kind, seq, stamp, ns, wire, payload, picture
+    )
     if kind == MP2T:
-        p["around"] = stream + 1
-        media[3][TS_WAITING] += 1
+        p["around"] = row_of + 1
+        counts[TS_WAITING] += 1

@@ -46,16 +46,15 @@ def stream_hash(where: int, ssrc: int) -> int:
 
 
 @kernel
-def find_stream(media: Any, where: int, ssrc: int, kind: int) -> int:
+def find_stream(streams: Any, places: Any, logged: Any, counts: Any, where: int, ssrc: int, kind: int) -> int:
     """Row of a stream, -1 when there is none."""
-    rows, places, _, _ = media
     mask = len(places) - 1
     h = stream_hash(where, ssrc)
     at = h & mask
     while places[at] != 0:
         entry = i64(places[at])
         if entry >> 32 == h:
-            s = rows[(entry & MASK32) - 1]
+            s = streams[(entry & MASK32) - 1]
             if s["where"] == where and s["ssrc"] == ssrc and s["kind"] == kind:
                 return (entry & MASK32) - 1
         at = (at + 1) & mask
@@ -75,14 +74,15 @@ def replace_streams(rows: Any, places: Any, n: int) -> None:
 
 
 @kernel
-def open_stream(media: Any, where: int, ssrc: int, kind: int, pt: int, ns: int, stamp: int) -> int:
+def open_stream(
+    streams: Any, places: Any, logged: Any, counts: Any, where: int, ssrc: int, kind: int, pt: int, ns: int, stamp: int
+) -> int:
     """A fresh row, -1 when there are as many as there may be. The packets come after."""
-    rows, places, _, state = media
-    row = i64(state[STREAMS])
-    if row >= i64(state[STREAMS_CAP]):
+    row = i64(counts[STREAMS])
+    if row >= i64(counts[STREAMS_CAP]):
         return -1
-    state[STREAMS] = row + 1
-    s = rows[row]
+    counts[STREAMS] = row + 1
+    s = streams[row]
     s["where"] = where
     s["ssrc"] = ssrc
     s["kind"] = kind
@@ -113,15 +113,14 @@ def open_stream(media: Any, where: int, ssrc: int, kind: int, pt: int, ns: int, 
 
 
 @kernel
-def close_stream_bin(media: Any, row: int) -> None:
+def close_stream_bin(streams: Any, places: Any, logged: Any, counts: Any, row: int) -> None:
     """Append a stream's open time bin to the log."""
-    rows, _, bins, state = media
-    s = rows[row]
+    s = streams[row]
     if s["bin_packets"] == 0:
         return
-    at = i64(state[LOGGED_BINS])
-    state[LOGGED_BINS] = at + 1
-    b = bins[at]
+    at = i64(counts[LOGGED_BINS])
+    counts[LOGGED_BINS] = at + 1
+    b = logged[at]
     b["bin_ns"] = s["bin_ns"]
     b["wire"] = s["bin_wire"]
     b["packets"] = s["bin_packets"]
@@ -135,14 +134,15 @@ def close_stream_bin(media: Any, row: int) -> None:
 
 
 @inlined
-def count_packet(media: Any, row: int, ns: int, wire: int, payload: int) -> None:
+def count_packet(
+    streams: Any, places: Any, logged: Any, counts: Any, row: int, ns: int, wire: int, payload: int
+) -> None:
     """What every packet of a stream adds: sums, times, the time bin."""
-    rows, _, _, state = media
-    s = rows[row]
-    width = i64(state[BIN_WIDTH])
+    s = streams[row]
+    width = i64(counts[BIN_WIDTH])
     offset = ns - i64(s["bin_ns"])
     if s["bin_packets"] == 0 or offset < 0 or offset >= width:
-        close_stream_bin(media, row)
+        close_stream_bin(streams, places, logged, counts, row)
         s["bin_ns"] = ns - ns % width
     s["bin_packets"] += 1
     s["bin_wire"] += wire
@@ -264,12 +264,22 @@ def note_picture(s: Any, ns: int, stamp: int, picture: int) -> None:
 
 @inlined
 def count_rtp(
-    media: Any, row: int, kind: int, seq: int, stamp: int, ns: int, wire: int, payload: int, picture: int
+    streams: Any,
+    places: Any,
+    logged: Any,
+    counts: Any,
+    row: int,
+    kind: int,
+    seq: int,
+    stamp: int,
+    ns: int,
+    wire: int,
+    payload: int,
+    picture: int,
 ) -> None:
     """Count one packet of a stream. `kind`: its payload type; `picture`: what its payload begins with."""
-    rows, _, _, _ = media
-    count_packet(media, row, ns, wire, payload)
-    s = rows[row]
+    count_packet(streams, places, logged, counts, row, ns, wire, payload)
+    s = streams[row]
     if i64(s["packets"]) > 1 and kind == i64(s["any_pt"]) and seq == (i64(s["any_seq"]) + 1) & 0xFFFF:
         if (stamp - i64(s["any_stamp"])) & MASK32 < 0x80000000:
             s["hits"] += 1
@@ -320,7 +330,10 @@ def count_rtp(
 def follow_rtp(
     probes: Any,
     at: int,
-    media: Any,
+    streams: Any,
+    places: Any,
+    logged: Any,
+    counts: Any,
     where: int,
     ssrc: int,
     kind: int,
@@ -335,17 +348,18 @@ def follow_rtp(
 
     `at`: the PROBE row of this direction of the flow; `where`: flow row and side; `wire` and `payload`: bytes.
     """
-    rows, _, _, _ = media
     probe = probes[at]
     row = i64(probe["stream"]) - 1
-    if row < 0 or rows[row]["ssrc"] != ssrc or rows[row]["kind"] != KIND_RTP:
-        row = find_stream(media, where, ssrc, KIND_RTP) if probe["streams"] != 0 else -1
+    if row < 0 or streams[row]["ssrc"] != ssrc or streams[row]["kind"] != KIND_RTP:
+        row = find_stream(streams, places, logged, counts, where, ssrc, KIND_RTP) if probe["streams"] != 0 else -1
         if row < 0:
-            row = try_stream(probes, at, media, where, ssrc, kind, seq, stamp, ns, wire, payload, picture)
+            row = try_stream(
+                probes, at, streams, places, logged, counts, where, ssrc, kind, seq, stamp, ns, wire, payload, picture
+            )
             if row < 0:
                 return -1
         probe["stream"] = row + 1
-    count_rtp(media, row, kind, seq, stamp, ns, wire, payload, picture)
+    count_rtp(streams, places, logged, counts, row, kind, seq, stamp, ns, wire, payload, picture)
     return row
 
 
@@ -353,7 +367,10 @@ def follow_rtp(
 def try_stream(
     probes: Any,
     at: int,
-    media: Any,
+    streams: Any,
+    places: Any,
+    logged: Any,
+    counts: Any,
     where: int,
     ssrc: int,
     kind: int,
@@ -370,15 +387,15 @@ def try_stream(
         if probe["kept"] >> k & 1 == 0 or i64(probe["ssrcs"][k]) != ssrc or i64(probe["kinds"][k]) != kind:
             continue
         first_ns, first_stamp = i64(probe["times"][k]), i64(probe["stamps"][k])
-        row = open_stream(media, where, ssrc, KIND_RTP, kind, first_ns, first_stamp)
+        row = open_stream(streams, places, logged, counts, where, ssrc, KIND_RTP, kind, first_ns, first_stamp)
         if row < 0:
-            media[3][STREAMS_FULL] += 1
+            counts[STREAMS_FULL] += 1
             return -1
         probe["streams"] = 1
         probe["kept"] = i64(probe["kept"]) & ~(1 << k)
         sizes, payloads = i64(probe["wires"][k]), i64(probe["payloads"][k])
         seqs, pictures = i64(probe["seqs"][k]), i64(probe["pictures"][k])
-        count_rtp(media, row, kind, seqs, first_stamp, first_ns, sizes, payloads, pictures)
+        count_rtp(streams, places, logged, counts, row, kind, seqs, first_stamp, first_ns, sizes, payloads, pictures)
         return row
     k = 0 if probe["kept"] & 1 == 0 or (probe["kept"] & 2 != 0 and probe["turn"] == 0) else 1
     probe["turn"] = 1 - k
@@ -395,31 +412,41 @@ def try_stream(
 
 
 @kernel
-def follow_ts(probes: Any, at: int, media: Any, where: int, ns: int, wire: int, payload: int) -> int:
+def follow_ts(
+    probes: Any,
+    at: int,
+    streams: Any,
+    places: Any,
+    logged: Any,
+    counts: Any,
+    where: int,
+    ns: int,
+    wire: int,
+    payload: int,
+) -> int:
     """Count a datagram of transport stream without RTP in its stream; returns the stream's row, -1 for no room."""
-    rows, _, _, state = media
     probe = probes[at]
     row = i64(probe["stream"]) - 1
-    if row < 0 or rows[row]["kind"] != KIND_TS:
-        row = find_stream(media, where, 0, KIND_TS) if probe["streams"] != 0 else -1
+    if row < 0 or streams[row]["kind"] != KIND_TS:
+        row = find_stream(streams, places, logged, counts, where, 0, KIND_TS) if probe["streams"] != 0 else -1
         if row < 0:
-            row = open_stream(media, where, 0, KIND_TS, 0, ns, 0)
+            row = open_stream(streams, places, logged, counts, where, 0, KIND_TS, 0, ns, 0)
             if row < 0:
-                state[STREAMS_FULL] += 1
+                counts[STREAMS_FULL] += 1
                 return -1
             probe["streams"] = 1
         probe["stream"] = row + 1
-    count_packet(media, row, ns, wire, payload)
+    count_packet(streams, places, logged, counts, row, ns, wire, payload)
     return row
 
 
 @kernel
 def close_streams(media: Any) -> None:
     """At the end: append the open time bins, and let the windows' last numbers say whether they came."""
-    rows, _, _, state = media
-    for row in range(i64(state[STREAMS])):
-        close_stream_bin(media, row)
-        s = rows[row]
+    streams, places, logged, counts = media
+    for row in range(i64(counts[STREAMS])):
+        close_stream_bin(streams, places, logged, counts, row)
+        s = streams[row]
         if s["kind"] == KIND_RTP and s["probation"] == 0:
             leave_window(s, MAX_MISORDER)
             s["seen0"] = ALL_CAME  # closed once
