@@ -46,7 +46,7 @@ def stream_hash(where: int, ssrc: int) -> int:
 
 
 @kernel
-def find_stream(streams: Any, places: Any, logged: Any, counts: Any, where: int, ssrc: int, kind: int) -> int:
+def find_stream(streams: Any, places: Any, where: int, ssrc: int, kind: int) -> int:
     """Row of a stream, -1 when there is none."""
     mask = len(places) - 1
     h = stream_hash(where, ssrc)
@@ -75,7 +75,7 @@ def replace_streams(rows: Any, places: Any, n: int) -> None:
 
 @kernel
 def open_stream(
-    streams: Any, places: Any, logged: Any, counts: Any, where: int, ssrc: int, kind: int, pt: int, ns: int, stamp: int
+    streams: Any, places: Any, counts: Any, where: int, ssrc: int, kind: int, pt: int, ns: int, stamp: int
 ) -> int:
     """A fresh row, -1 when there are as many as there may be. The packets come after."""
     row = i64(counts[STREAMS])
@@ -113,7 +113,7 @@ def open_stream(
 
 
 @kernel
-def close_stream_bin(streams: Any, places: Any, logged: Any, counts: Any, row: int) -> None:
+def close_stream_bin(streams: Any, logged: Any, counts: Any, row: int) -> None:
     """Append a stream's open time bin to the log."""
     s = streams[row]
     if s["bin_packets"] == 0:
@@ -134,15 +134,13 @@ def close_stream_bin(streams: Any, places: Any, logged: Any, counts: Any, row: i
 
 
 @inlined
-def count_packet(
-    streams: Any, places: Any, logged: Any, counts: Any, row: int, ns: int, wire: int, payload: int
-) -> None:
+def count_packet(streams: Any, logged: Any, counts: Any, row: int, ns: int, wire: int, payload: int) -> None:
     """What every packet of a stream adds: sums, times, the time bin."""
     s = streams[row]
     width = i64(counts[BIN_WIDTH])
     offset = ns - i64(s["bin_ns"])
     if s["bin_packets"] == 0 or offset < 0 or offset >= width:
-        close_stream_bin(streams, places, logged, counts, row)
+        close_stream_bin(streams, logged, counts, row)
         s["bin_ns"] = ns - ns % width
     s["bin_packets"] += 1
     s["bin_wire"] += wire
@@ -265,7 +263,6 @@ def note_picture(s: Any, ns: int, stamp: int, picture: int) -> None:
 @inlined
 def count_rtp(
     streams: Any,
-    places: Any,
     logged: Any,
     counts: Any,
     row: int,
@@ -278,7 +275,7 @@ def count_rtp(
     picture: int,
 ) -> None:
     """Count one packet of a stream. `kind`: its payload type; `picture`: what its payload begins with."""
-    count_packet(streams, places, logged, counts, row, ns, wire, payload)
+    count_packet(streams, logged, counts, row, ns, wire, payload)
     s = streams[row]
     if i64(s["packets"]) > 1 and kind == i64(s["any_pt"]) and seq == (i64(s["any_seq"]) + 1) & 0xFFFF:
         if (stamp - i64(s["any_stamp"])) & MASK32 < 0x80000000:
@@ -351,7 +348,7 @@ def follow_rtp(
     probe = probes[at]
     row = i64(probe["stream"]) - 1
     if row < 0 or streams[row]["ssrc"] != ssrc or streams[row]["kind"] != KIND_RTP:
-        row = find_stream(streams, places, logged, counts, where, ssrc, KIND_RTP) if probe["streams"] != 0 else -1
+        row = find_stream(streams, places, where, ssrc, KIND_RTP) if probe["streams"] != 0 else -1
         if row < 0:
             row = try_stream(
                 probes, at, streams, places, logged, counts, where, ssrc, kind, seq, stamp, ns, wire, payload, picture
@@ -359,7 +356,7 @@ def follow_rtp(
             if row < 0:
                 return -1
         probe["stream"] = row + 1
-    count_rtp(streams, places, logged, counts, row, kind, seq, stamp, ns, wire, payload, picture)
+    count_rtp(streams, logged, counts, row, kind, seq, stamp, ns, wire, payload, picture)
     return row
 
 
@@ -387,7 +384,7 @@ def try_stream(
         if probe["kept"] >> k & 1 == 0 or i64(probe["ssrcs"][k]) != ssrc or i64(probe["kinds"][k]) != kind:
             continue
         first_ns, first_stamp = i64(probe["times"][k]), i64(probe["stamps"][k])
-        row = open_stream(streams, places, logged, counts, where, ssrc, KIND_RTP, kind, first_ns, first_stamp)
+        row = open_stream(streams, places, counts, where, ssrc, KIND_RTP, kind, first_ns, first_stamp)
         if row < 0:
             counts[STREAMS_FULL] += 1
             return -1
@@ -395,7 +392,7 @@ def try_stream(
         probe["kept"] = i64(probe["kept"]) & ~(1 << k)
         sizes, payloads = i64(probe["wires"][k]), i64(probe["payloads"][k])
         seqs, pictures = i64(probe["seqs"][k]), i64(probe["pictures"][k])
-        count_rtp(streams, places, logged, counts, row, kind, seqs, first_stamp, first_ns, sizes, payloads, pictures)
+        count_rtp(streams, logged, counts, row, kind, seqs, first_stamp, first_ns, sizes, payloads, pictures)
         return row
     k = 0 if probe["kept"] & 1 == 0 or (probe["kept"] & 2 != 0 and probe["turn"] == 0) else 1
     probe["turn"] = 1 - k
@@ -428,24 +425,24 @@ def follow_ts(
     probe = probes[at]
     row = i64(probe["stream"]) - 1
     if row < 0 or streams[row]["kind"] != KIND_TS:
-        row = find_stream(streams, places, logged, counts, where, 0, KIND_TS) if probe["streams"] != 0 else -1
+        row = find_stream(streams, places, where, 0, KIND_TS) if probe["streams"] != 0 else -1
         if row < 0:
-            row = open_stream(streams, places, logged, counts, where, 0, KIND_TS, 0, ns, 0)
+            row = open_stream(streams, places, counts, where, 0, KIND_TS, 0, ns, 0)
             if row < 0:
                 counts[STREAMS_FULL] += 1
                 return -1
             probe["streams"] = 1
         probe["stream"] = row + 1
-    count_packet(streams, places, logged, counts, row, ns, wire, payload)
+    count_packet(streams, logged, counts, row, ns, wire, payload)
     return row
 
 
 @kernel
 def close_streams(media: Any) -> None:
     """At the end: append the open time bins, and let the windows' last numbers say whether they came."""
-    streams, places, logged, counts = media
+    streams, _, logged, counts = media
     for row in range(i64(counts[STREAMS])):
-        close_stream_bin(streams, places, logged, counts, row)
+        close_stream_bin(streams, logged, counts, row)
         s = streams[row]
         if s["kind"] == KIND_RTP and s["probation"] == 0:
             leave_window(s, MAX_MISORDER)
