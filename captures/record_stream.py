@@ -157,7 +157,13 @@ def relay(stream: Stream, offset: int) -> None:
 
 
 def act_relay(folder: Path) -> None:
-    """The relay's process: its log becomes the truth when a line comes on standard input."""
+    """The relay's process: its log becomes the truth when a line comes on standard input.
+
+    It stays on one processor: each has a queue of its own to the link, so a thread that is moved between two
+    datagrams may have them overtake each other behind the log's back.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     every = streams()
     for stream in every:
         for offset in (0,) if stream.name == "mpegts" else (0, 1):
