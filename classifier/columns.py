@@ -411,12 +411,13 @@ FINDINGS = _table(
     ("title", "str", "", ""),
     ("summary", "str", "", ""),
     ("remedy", "str", "", ""),
-    ("display_filter", "str", "", ""),
-    ("flow_ids", "list", "", ""),
-    ("first_record", "int", "", ""),
-    ("source", "str", "", ""),
+    ("display_filter", "str", "", "for Wireshark; empty where no filter can select it"),
+    ("packets", "int", "packets", "packets that the display filter selects; null without one"),
+    ("flow_ids", "list", "", "flows that show it, the first 1,000"),
+    ("first_record", "int", "", "number of its first packet's record in its capture, from 1; 0 without one"),
+    ("source", "str", "", "document or standard behind the rule"),
     ("status", "category", "", "fired or skipped"),
-    ("skipped_because", "str", "", ""),
+    ("skipped_because", "str", "", "why the capture cannot answer; empty when fired"),
 )
 
 STREAMS = _table(

@@ -24,6 +24,8 @@ from classifier.evidence.proofs import NO_PROOFS, Proofs, judge
 from classifier.evidence.reports import Reports
 from classifier.evidence.sdp import Codec
 from classifier.evidence.sessions import Medium
+from classifier.findings.settings import DEFAULTS as NO_SETTINGS
+from classifier.findings.settings import Settings
 from classifier.flows.finish import finish_flows
 from classifier.flows.framing_table import FRAMINGS_FULL
 from classifier.flows.state import (
@@ -99,14 +101,15 @@ def classify(
     batch: int = BATCH,
     limits: Limits = DEFAULTS,
     site: Site = NO_SITE,
+    settings: Settings = NO_SETTINGS,
 ) -> Report:
     """Read one capture, several, or a folder of them as one capture in time order, and label what is in it.
 
     `signatures`: further signature files. `progress(bytes_done, bytes_total or None, packets)` is called about
     once per megabyte. `compiled`: speed of the kernels, None = interpreted for small captures. `batch`: records decoded
     at a time; neither changes a result. `site`: moved ports and known hosts; what contradicts it is in
-    `report.problems`. `limits`: what may be kept in memory; a limit that is reached is one of
-    `report.problems`.
+    `report.problems`. `settings`: thresholds of findings. `limits`: what may be kept in memory; a limit
+    that is reached is one of `report.problems`.
 
     Raises CaptureError when no input could be read (inputs that could not be read beside others that could are in
     `report.unreadable`) and SignatureError for a wrong signature file. Ctrl-C ends the reading, not the report.
@@ -117,7 +120,7 @@ def classify(
     result = read(source, signatures=known, progress=progress, compiled=compiled, batch=batch, limits=limits)
     heard = Heard(result.memberships, result.media)
     labels = attribute(result.flows, result.links, known, result.learned, result.proofs, heard)
-    return Report(result, known, labels)
+    return Report(result, known, labels, settings)
 
 
 def read(

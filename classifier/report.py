@@ -8,10 +8,12 @@ Every fact has one place: `classifier.tables` computes columns, which rows and D
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from classifier.columns import TABLES
+from classifier.findings.examine import examine
+from classifier.findings.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
     import os
@@ -55,15 +57,15 @@ class Report:
         pass_: Pass,
         signatures: SignatureSet,
         labels: Attribution,
-        findings: Sequence[Mapping[str, Any]] = (),
+        settings: Settings = DEFAULTS,
     ) -> None:
         from classifier.tables.facts import Facts
 
         self.facts: Facts = Facts(pass_, signatures, labels)
-        self._of(findings)
+        self._begin(settings)
 
-    def _of(self, findings: Sequence[Mapping[str, Any]]) -> None:
-        self._findings = [dict(row) for row in findings]
+    def _begin(self, settings: Settings) -> None:
+        self._settings = settings  # thresholds of findings
         self._columns: dict[str, Columns] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self._frames: dict[str, pd.DataFrame] = {}
@@ -116,7 +118,8 @@ class Report:
             self.columns("hosts")  # so that the measure of what it left out is known
         if section in MAKERS:
             return MAKERS[section](self.facts)
-        rows = self._findings if section == "findings" else []
+        assert section == "findings"
+        rows = examine(self, self._settings)
         return {column.name: [row[column.name] for row in rows] for column in TABLES[section]}
 
     def rows(self, section: str) -> list[dict[str, Any]]:
@@ -182,7 +185,9 @@ class Report:
         view = View(None if bin is None else bin_ns(bin), None if link is None else rate_bps(link))
         other = Report.__new__(type(self))
         other.facts = dataclasses.replace(self.facts, view=view, limits={})
-        other._of(self._findings)
+        other._begin(self._settings)
+        if "findings" in self._columns:
+            other._columns["findings"] = self._columns["findings"]
         return other
 
     @property

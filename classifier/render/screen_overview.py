@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from classifier.render import screen_streams, screen_timeline, units
+from classifier import units
+from classifier.render import screen_streams, screen_timeline
 from classifier.render.escape import middle, printable
 from classifier.render.screen_components import PRODUCT_NAMES, ComponentTable
 from classifier.render.screen_tables import endpoint

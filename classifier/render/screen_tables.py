@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from classifier.render import screen_captures, screen_multicast, screen_streams, screen_timeline, units
+from classifier import units
+from classifier.render import screen_captures, screen_multicast, screen_streams, screen_timeline
 from classifier.render.escape import printable
 
 if TYPE_CHECKING:
