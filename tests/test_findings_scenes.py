@@ -66,7 +66,7 @@ def test_the_rule_says_what_is_true(scene: Scene, tmp_path: Path) -> None:
     for row in fired:
         assert row["title"] and row["summary"] and row["remedy"] and row["source"]
         assert all(0 <= flow < flows for flow in row["flow_ids"])
-        assert bool(row["display_filter"]) == (row["packets"] is not None)
+        assert bool(row["display_filter"]) == (row["selected_packets"] is not None)
 
 
 @pytest.mark.tshark
@@ -77,7 +77,7 @@ def test_the_display_filter_selects_what_it_claims(scene: Scene, tmp_path: Path)
     report = classifier.classify(paths, **scene.options)
     rows = [row for row in findings(report, scene.code) if row["display_filter"]]
     if scene.packets is not None:
-        assert rows[0]["packets"] == scene.packets
+        assert rows[0]["selected_packets"] == scene.packets
     for row in rows[:3]:
         selected = 0
         for path in paths:
@@ -85,7 +85,7 @@ def test_the_display_filter_selects_what_it_claims(scene: Scene, tmp_path: Path)
             run = subprocess.run(words, capture_output=True, text=True, check=False)
             assert run.returncode == 0, run.stderr
             selected += len(run.stdout.splitlines())
-        assert selected == row["packets"], row["display_filter"]
+        assert selected == row["selected_packets"], row["display_filter"]
 
 
 def test_every_rule_has_both_kinds_of_scenes() -> None:

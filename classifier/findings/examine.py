@@ -62,12 +62,12 @@ def _fired(rule: Rule, item: Finding) -> dict[str, Any]:
         "summary": item.summary,
         "remedy": item.remedy or rule.remedy,
         "display_filter": item.display_filter,
-        "packets": item.packets,
+        "selected_packets": item.packets,
         "flow_ids": [int(flow) for flow in item.flow_ids[:FLOWS_OF_A_FINDING]],
-        "first_record": int(item.first_record),
+        "first_record": int(item.first_record) or None,
         "source": rule.source,
         "status": FIRED,
-        "skipped_because": "",
+        "skipped_because": None,
     }
 
 
@@ -79,9 +79,9 @@ def _skipped(rule: Rule, because: str) -> dict[str, Any]:
         "summary": "",
         "remedy": "",
         "display_filter": "",
-        "packets": None,
+        "selected_packets": None,
         "flow_ids": [],
-        "first_record": 0,
+        "first_record": None,
         "source": rule.source,
         "status": SKIPPED,
         "skipped_because": because,
