@@ -65,11 +65,16 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """An SSRP reply: a SQL Server instance and the TCP port it listens on (0: none usable)."""
+    """An SSRP reply: a SQL Server instance and the TCP port it listens on (0: none usable).
+
+    `cut`: the capture does not hold the reply's end and may lack the port with it.
+    """
 
     address: str  # the reply came from here
     asker: str  # and went to
+    asker_port: int
     port: int
+    cut: bool
     instance: str
     server: str
     version: str
@@ -227,10 +232,11 @@ class Collector:
         self.proofs.append(seen.proof("ssrp_reply", ", ".join(names[:4])))
         packet = seen.packet
         times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
-        source, asker = seen.address("src"), seen.address("dst")
-        for item in reply.instances:
-            said = (source, asker, item.tcp_port or 0, item.instance, item.server, item.version)
-            self.announced.append(Announced(*said, *times))
+        source, asker, asker_port = seen.address("src"), seen.address("dst"), int(packet["dst_port"])
+        for number, item in enumerate(reply.instances, 1):
+            cut = reply.truncated and number == len(reply.instances) and item.tcp_port is None
+            said = (item.tcp_port or 0, cut, item.instance, item.server, item.version)
+            self.announced.append(Announced(source, asker, asker_port, *said, *times))
 
     def _frame(self, seen: _Seen, payload: bytes) -> None:
         frame = parse_frame(payload)
