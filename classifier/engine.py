@@ -19,7 +19,7 @@ from classifier import kernels as _kernels  # noqa: F401  (registers every kerne
 from classifier.capture import CaptureInfo, CaptureSet, Problem, find_captures, time_order
 from classifier.columns import BATCH, PACKET
 from classifier.errors import CaptureError
-from classifier.evidence.collect import Collector, IcmpError, Membership, buffer_of
+from classifier.evidence.collect import Announced, Collector, IcmpError, Membership, buffer_of
 from classifier.evidence.proofs import NO_PROOFS, Proofs, judge
 from classifier.evidence.reports import Reports
 from classifier.evidence.sdp import Codec
@@ -79,6 +79,7 @@ class Pass:
     bin_width_ns: int
     memberships: list[Membership] = field(default_factory=list)
     quoted: list[IcmpError] = field(default_factory=list)  # which packets ICMP errors are about, and who sent them
+    announced: list[Announced] = field(default_factory=list)  # what SQL Server Browsers answered
     learned: list[Learned] = field(default_factory=list)
     proofs: Proofs = NO_PROOFS
     media: list[Medium] = field(default_factory=list)  # what RTSP sessions set up
@@ -172,6 +173,7 @@ def read(
             bin_width_ns=tally.bin_width_ns,
             memberships=collector.memberships,
             quoted=collector.quoted,
+            announced=collector.announced,
             learned=learned_endpoints(signatures, collector.announced, media),
             proofs=proofs,
             media=media,
