@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from classifier.columns import NO_VLAN
 from classifier.evidence.digifort import component_of, parse_frame
 from classifier.evidence.http import http_facts
 from classifier.evidence.icmp import Quoted, parse_quoted
-from classifier.evidence.membership import parse_igmp, parse_mld
+from classifier.evidence.membership import NO_TIMERS, Timers, parse_igmp, parse_mld
 from classifier.evidence.message import Message, parse_head
 from classifier.evidence.proofs import Proof
 from classifier.evidence.reports import Reports
@@ -61,6 +62,9 @@ class Membership:
     ts_ns: int
     capture: int
     record: int
+    vlan: int = NO_VLAN
+    mac: int = 0  # that it came from
+    timers: Timers = NO_TIMERS  # of a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +198,9 @@ class Collector:
     def _membership(self, seen: _Seen, reports: Sequence[Any]) -> None:
         packet, host = seen.packet, seen.address("src")
         times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
+        link = int(packet["vlan"]), int(packet["src_mac"])
         for said in reports:
-            self.memberships.append(Membership(said.group, host, said.kind, said.version, *times))
+            self.memberships.append(Membership(said.group, host, said.kind, said.version, *times, *link, said.timers))
 
     def _error(self, seen: _Seen, message: bytes) -> None:
         packet = seen.packet
