@@ -333,14 +333,17 @@ class Report:
     # -- one flow
 
     def explain(self, what: int | str) -> str:
-        """Why a flow is labelled as it is, in sentences; with a text such as `"10.0.0.5:8600"`, what a host or port is.
+        """Why a flow is labelled as it is, in sentences; with a text such as `"10.0.0.5:8600"`, what a host or port is;
+        with a rule's code such as `"DGF-MC-SHARED"`, what it found here and how it decides.
 
         Raises ValueError when the report has no such flow, host or port.
         """
-        from classifier.explain import explain_flow, explain_place
+        from classifier.explain import explain_flow, explain_place, explain_rule
+        from classifier.findings import find_rule
 
         if isinstance(what, str):
-            return explain_place(self.facts, what)
+            rule = find_rule(what)
+            return explain_rule(self.rows("findings"), rule) if rule is not None else explain_place(self.facts, what)
         return explain_flow(self.facts, self.check(what))
 
     def packets(self, flow_id: int) -> Any:
