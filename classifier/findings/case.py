@@ -17,6 +17,7 @@ from classifier.units import counted
 
 if TYPE_CHECKING:
     from classifier.engine import Pass
+    from classifier.findings.attempts import Attempts
     from classifier.flows.table import FlowTable
     from classifier.matching import Attribution
     from classifier.report import Report
@@ -41,6 +42,13 @@ class Case:
         self.flows: FlowTable = self.read.flows
         self.labels: Attribution = self.facts.labels
         self.addresses: Addresses = self.facts.addresses
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """What became of connections."""
+        from classifier.findings.attempts import Attempts
+
+        return Attempts(self)
 
     @property
     def duration_ns(self) -> int:
