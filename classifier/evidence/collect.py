@@ -1,8 +1,8 @@
 """From candidate payloads to facts.
 
 In: the CANDIDATE rows of a batch, its PACKET rows and buffers. Out: `proofs` (what a payload shows of its flow),
-`memberships` (who joined which group), `announced` (which port an SSRP reply names), `quoted` (what ICMP errors could
-not deliver) and `sessions` (RTSP), capped together. Next: the engine, `proofs.judge`.
+`memberships` (who joined which group), `announced` (which port an SSRP reply names), `searched` (SSDP), `quoted`
+(what ICMP errors could not deliver) and `sessions` (RTSP), capped together. Next: the engine, `proofs.judge`.
 """
 
 from __future__ import annotations
@@ -87,6 +87,18 @@ class Announced:
     record: int
 
 
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """An SSDP search. `wait`: MX in seconds, within which devices answer; -1 when not said."""
+
+    address: str
+    port: int  # it came from, so the answers go there
+    wait: int
+    ts_ns: int
+    capture: int
+    record: int
+
+
 @dataclass(slots=True)
 class IcmpError:
     """ICMP errors of one kind about one packet (`quoted`), from one sender to one receiver; `record`: the first's."""
@@ -133,6 +145,7 @@ class Collector:
         self.max_facts = max_facts
         self.memberships: list[Membership] = []
         self.announced: list[Announced] = []
+        self.searched: list[Searched] = []
         self.proofs: list[Proof] = []
         self.sessions = Sessions()
         self.reports = Reports(max_facts)
@@ -300,8 +313,13 @@ class Collector:
 
     def _httpu(self, seen: _Seen, payload: bytes) -> None:
         said = parse_ssdp(payload)
-        if said is not None:
-            self.proofs.append(seen.proof("ssdp", said.server or said.target))
+        if said is None:
+            return
+        self.proofs.append(seen.proof("ssdp", said.server or said.target))
+        if said.kind == "search":
+            packet = seen.packet
+            times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
+            self.searched.append(Searched(seen.address("src"), int(packet["src_port"]), said.wait, *times))
 
     def _soap(self, seen: _Seen, payload: bytes) -> None:
         said = parse_wsd(payload)
