@@ -18,6 +18,8 @@ from classifier.units import counted
 if TYPE_CHECKING:
     from classifier.engine import Pass
     from classifier.findings.attempts import Attempts
+    from classifier.findings.groups import Groups
+    from classifier.findings.vantage import Vantage
     from classifier.flows.table import FlowTable
     from classifier.matching import Attribution
     from classifier.report import Report
@@ -59,6 +61,20 @@ class Case:
     def seconds(self) -> float:
         """The same in seconds; 0 when all packets have one time."""
         return self.duration_ns / SECOND
+
+    @cached_property
+    def groups(self) -> Groups:
+        """Multicast groups: who sends, who joined, who asks."""
+        from classifier.findings.groups import Groups
+
+        return Groups(self)
+
+    @cached_property
+    def vantage(self) -> Vantage:
+        """Where the capture was taken, and what it can show."""
+        from classifier.findings.vantage import vantage
+
+        return vantage(self)
 
     # -- whose flows
 
