@@ -82,7 +82,7 @@ def _timers(response_ms: int, rest: bytes) -> Timers:
 
 
 def _code(value: int, exponent_bits: int, mantissa_bits: int) -> int:
-    """A number as these messages write them: with its highest bit set a small floating-point number (RFC 9776 4.1.1)."""
+    """A number as these messages write it: a small floating-point one when its highest bit is set (RFC 9776 4.1.1)."""
     if not value >> (exponent_bits + mantissa_bits):
         return value
     mantissa = value & ((1 << mantissa_bits) - 1) | 1 << mantissa_bits
