@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from classifier.engine import Pass
     from classifier.findings.attempts import Attempts
     from classifier.findings.groups import Groups
+    from classifier.findings.ssrp import Discovery
     from classifier.findings.vantage import Vantage
     from classifier.flows.table import FlowTable
     from classifier.matching import Attribution
@@ -61,6 +62,13 @@ class Case:
     def seconds(self) -> float:
         """The same in seconds; 0 when all packets have one time."""
         return self.duration_ns / SECOND
+
+    @cached_property
+    def discovery(self) -> Discovery:
+        """Who asked which SQL Server Browser, and what it answered."""
+        from classifier.findings.ssrp import Discovery
+
+        return Discovery(self)
 
     @cached_property
     def groups(self) -> Groups:
