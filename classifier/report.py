@@ -9,9 +9,11 @@ Every fact has one place: `classifier.tables` computes columns, which rows and D
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from classifier.columns import TABLES
+from classifier.findings.case import Case
 from classifier.findings.examine import examine
 from classifier.findings.settings import DEFAULTS, Settings
 
@@ -119,7 +121,7 @@ class Report:
         if section in MAKERS:
             return MAKERS[section](self.facts)
         assert section == "findings"
-        rows = examine(self, self._settings)
+        rows = examine(self.case, self._settings)
         return {column.name: [row[column.name] for row in rows] for column in TABLES[section]}
 
     def rows(self, section: str) -> list[dict[str, Any]]:
@@ -156,6 +158,7 @@ class Report:
             "problems": [_problem(problem) for problem in self.facts.problems],
             "totals": dict(self.totals),
             "time": self.time,
+            "vantage": self.vantage,
             "limits": self.limits(),
         }
         for section in (*ALWAYS, *ON_REQUEST):
@@ -189,6 +192,16 @@ class Report:
         if "findings" in self._columns:
             other._columns["findings"] = self._columns["findings"]
         return other
+
+    @cached_property
+    def case(self) -> Case:
+        """The facts as rules of findings look at them, with what several rules share."""
+        return Case(self)
+
+    @property
+    def vantage(self) -> dict[str, Any]:
+        """Where the capture was taken, as far as it shows: `place`, `sentence` (what it can and cannot show), ..."""
+        return self.case.vantage.document()
 
     @property
     def time(self) -> dict[str, Any]:

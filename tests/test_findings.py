@@ -42,7 +42,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, Any]]]
 
     def rows(*rules: Rule, report: Any = None) -> list[dict[str, Any]]:
         monkeypatch.setattr("classifier.findings.examine.all_rules", lambda: rules)
-        return examine(report or classifier.classify(SAMPLE))
+        return examine((report or classifier.classify(SAMPLE)).case)
 
     return rows
 

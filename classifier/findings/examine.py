@@ -1,21 +1,18 @@
 """Run the rules over a report.
 
-In: a Report and settings. Out: rows of the table "findings": what fired, the worst first, then what could not be
+In: a Case and settings. Out: rows of the table "findings": what fired, the worst first, then what could not be
 checked and why. A rule that found nothing wrong has no row. Next: `Report.findings`.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from classifier.findings.case import Case
 from classifier.findings.catalog import all_rules
 from classifier.findings.model import SEVERITIES, Finding, Rule, Skipped
 from classifier.findings.settings import DEFAULTS, Settings
-
-if TYPE_CHECKING:
-    from classifier.report import Report
 
 FIRED, SKIPPED = "fired", "skipped"
 FINDINGS_OF_A_RULE = 20
@@ -24,9 +21,8 @@ FLOWS_OF_A_FINDING = 1000
 """Flow ids listed with a finding."""
 
 
-def examine(report: Report, settings: Settings = DEFAULTS) -> list[dict[str, Any]]:
+def examine(case: Case, settings: Settings = DEFAULTS) -> list[dict[str, Any]]:
     """Rows of the table "findings" (columns.FINDINGS)."""
-    case = Case(report)
     fired: list[tuple[int, Rule, Finding]] = []
     skipped: list[dict[str, Any]] = []
     for rule in all_rules():

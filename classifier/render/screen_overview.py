@@ -8,6 +8,7 @@ its rows it left out and how to see them. Lines are shared out by importance (`_
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -107,10 +108,16 @@ class _Overview:
             lines.append(Text.assemble((middle(name, room), "bold"), tail))
         if totals["first_ns"] is not None:
             lines.append(Text(f"{units.period(totals['first_ns'], totals['last_ns'])} (all times UTC)", "dim"))
+            lines += [Text(line, "dim") for line in self._vantage()]
         link = self.report.time["link"]
         if link is not None and link["bins"]:
             lines.append(Text(screen_timeline.link_in_short(link), "bold red" if link["bins_above"] else ""))
         return lines
+
+    def _vantage(self) -> list[str]:
+        """What this capture can and cannot show, on two lines at most."""
+        sentence = printable(self.report.vantage["sentence"])
+        return textwrap.wrap(sentence, self.width, max_lines=2, placeholder=" …")
 
     def _problems(self) -> list[Text]:
         lines = [Text(printable(error)) for error in self.report.unreadable]
