@@ -14,7 +14,7 @@ import classifier
 from classifier import cli
 from classifier.findings import Finding, Rule, Settings, Skipped, all_rules, needs
 from classifier.findings.catalog import page
-from classifier.findings.examine import FINDINGS_OF_A_RULE, FLOWS_OF_A_FINDING, examine
+from classifier.findings.examine import FAULT, FINDINGS_OF_A_RULE, FLOWS_OF_A_FINDING, examine
 from classifier.findings.model import FAMILIES, SEVERITIES, Need
 
 CAPTURES = Path(__file__).resolve().parent.parent / "captures"
@@ -81,6 +81,16 @@ def test_many_findings_of_one_rule_are_rolled_up(only: Any) -> None:
     assert len(rows) == FINDINGS_OF_A_RULE
     assert rows[-1]["title"] == f"{count - FINDINGS_OF_A_RULE + 1} more like this"
     assert len(rows[-1]["flow_ids"]) == FLOWS_OF_A_FINDING
+
+
+def test_a_rule_that_breaks_costs_no_report(only: Any) -> None:
+    def broken(case: Any, setting: Any) -> Iterator[Finding]:
+        yield Finding("lost", "")
+        raise ZeroDivisionError("of its own")
+
+    (row,) = only(rule_of(broken))
+    assert row["status"] == "skipped"
+    assert FAULT in row["skipped_because"] and "ZeroDivisionError" in row["skipped_because"]
 
 
 def test_a_product_that_is_not_there_is_a_reason(only: Any) -> None:

@@ -15,6 +15,7 @@ from classifier.findings.model import SEVERITIES, Finding, Rule, Skipped
 from classifier.findings.settings import DEFAULTS, Settings
 
 FIRED, SKIPPED = "fired", "skipped"
+FAULT = "the rule stopped by an error of its own"
 FINDINGS_OF_A_RULE = 20
 """Findings of one rule that are listed one by one; the rest is one row that counts them."""
 FLOWS_OF_A_FINDING = 1000
@@ -30,7 +31,11 @@ def examine(case: Case, settings: Settings = DEFAULTS) -> list[dict[str, Any]]:
         if because:
             skipped.append(_skipped(rule, because))
             continue
-        found = list(rule.check(case, partial(settings.of_rule, rule)))
+        try:
+            found = list(rule.check(case, partial(settings.of_rule, rule)))
+        except Exception as error:  # a fault of ours must not cost the report; tests and fuzzing look for FAULT
+            skipped.append(_skipped(rule, f"{FAULT} ({type(error).__name__}: {error}); please report it"))
+            continue
         findings = [item for item in found if isinstance(item, Finding)]
         fired += [(SEVERITIES.index(item.severity or rule.severity), rule, item) for item in _bounded(findings)]
         skipped += [_skipped(rule, item.because) for item in found if isinstance(item, Skipped)]
