@@ -22,6 +22,7 @@ from classifier.flows.table import TCP_STATES
 
 if TYPE_CHECKING:
     from classifier.findings.case import Array, Case
+    from classifier.findings.scans import Scan
 
 TCP, UDP = 6, 17
 SECOND = 1_000_000_000
@@ -134,7 +135,22 @@ class Attempts:
         sends[orig[there]] = receives[resp[there]] = True
         sends[resp[back]] = receives[orig[back]] = True
         seen: Array = receives[orig] | sends[resp]
-        return seen
+        return seen & (case.vantage.both_directions is not False)
+
+    @cached_property
+    def scans(self) -> list[Scan]:
+        """Hosts that try many ports or many hosts in vain."""
+        from classifier.findings.scans import scans
+
+        return scans(self.case)
+
+    @cached_property
+    def scanned(self) -> Array:
+        """(m pairs,) bool: part of a scan."""
+        part = np.zeros(len(self), bool)
+        for scan in self.scans:
+            part[scan.pairs] = True
+        return part
 
     # -- roll-up
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from classifier.engine import Pass
     from classifier.findings.attempts import Attempts
     from classifier.findings.groups import Groups
+    from classifier.findings.ports import PortRow
     from classifier.findings.ssrp import Discovery
     from classifier.findings.vantage import Vantage
     from classifier.flows.table import FlowTable
@@ -52,6 +53,19 @@ class Case:
         from classifier.findings.attempts import Attempts
 
         return Attempts(self)
+
+    @cached_property
+    def ports(self) -> list[PortRow]:
+        """Ports that the products need, by client and server, and whether they work."""
+        from classifier.findings.ports import port_rows
+
+        return port_rows(self)
+
+    @cached_property
+    def product_hosts(self) -> list[str]:
+        """Addresses that are the own side of any product's flows, or are by the user's word; sorted."""
+        products = {signature.product for signature in self.facts.signatures.signatures}
+        return sorted_addresses(address for product in products for address in self.servers_of(product))
 
     @property
     def duration_ns(self) -> int:

@@ -9,11 +9,15 @@ fragments have no ports in Wireshark, so of fragmented flows it selects fewer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from classifier.findings.case import ICMP, ICMP6, TCP, UDP, Array, Case
+
+if TYPE_CHECKING:
+    from classifier.evidence.collect import Membership
 
 FLOWS_IN_A_FILTER = 10
 """Flows that a filter names; a longer one is no help in a filter bar."""
@@ -48,6 +52,19 @@ def of_endpoint(case: Case, address: str, port: int, proto: int) -> tuple[str, i
     return text, int(flows.packets[hit & (flows.proto == proto)].sum())
 
 
+def of_pair(case: Case, one: str, other: str, port: int, proto: int) -> tuple[str, int]:
+    """A filter for all packets between two hosts with a port on either side, and how many they are."""
+    ip, name = "ipv6" if ":" in one else "ip", _NAMES[proto]
+    text = f"{ip}.addr == {one} && {ip}.addr == {other} && {name}.port == {port}"
+    text += f" && !{'icmpv6' if ip == 'ipv6' else 'icmp'}"
+    a, b, flows = case.addresses.find(one), case.addresses.find(other), case.flows
+    hit = ((case.addresses.orig == a) & (case.addresses.resp == b)) | (
+        (case.addresses.orig == b) & (case.addresses.resp == a)
+    )
+    hit &= (flows.proto == proto) & ((flows.orig_port == port) | (flows.resp_port == port))
+    return text, int(flows.packets[hit].sum())
+
+
 def to_group(case: Case, group: str, port: int | None = None) -> tuple[str, int]:
     """A filter for UDP packets to a multicast group, to one port of it or to all, and how many they are."""
     ip = "ipv6" if ":" in group else "ip"
@@ -60,6 +77,29 @@ def to_group(case: Case, group: str, port: int | None = None) -> tuple[str, int]
         sent = np.where(flows.resp_port == port, sent, 0)
         back = np.where(flows.orig_port == port, back, 0)
     return text, int(sent.sum() + back.sum())
+
+
+def of_queries(case: Case, hosts: Sequence[str]) -> tuple[str, int]:
+    """A filter for the IGMP or MLD queries of some hosts of one IP version, and how many packets they are."""
+    named = list(dict.fromkeys(hosts))[:FLOWS_IN_A_FILTER]
+    six = ":" in named[0]
+    ends = " || ".join(f"{'ipv6' if six else 'ip'}.src == {host}" for host in named)
+    ends = f"({ends})" if len(named) > 1 else ends
+    kind = "icmpv6.type == 130" if six else "igmp.type == 0x11 && !icmp"
+    return f"{ends} && {kind}", _messages(case, lambda item: item.kind == "query" and item.host in named)
+
+
+def of_reports(case: Case, group: str) -> tuple[str, int]:
+    """A filter for the IGMP joins and leaves of an IPv4 group, and how many packets they are; none for IPv6."""
+    if ":" in group:
+        return "", 0
+    selected = _messages(case, lambda item: item.kind != "query" and item.group == group)
+    return f"igmp.maddr == {group} && igmp.type != 0x11 && !icmp", selected
+
+
+def _messages(case: Case, wanted: Callable[[Membership], bool]) -> int:
+    """Packets: one can hold several messages."""
+    return len({(item.capture, item.record) for item in case.read.memberships if wanted(item)})
 
 
 def _of_flow(case: Case, flow: int) -> tuple[str, Array]:
