@@ -41,6 +41,7 @@ SOURCE = np.dtype(
 """One sender to one port of one group."""
 
 _UDP = 17
+_SECOND = 1_000_000_000
 
 
 class Groups:
@@ -138,6 +139,15 @@ class Groups:
             return "some IGMP messages are cut or damaged"
         return ""
 
+    def flow_ids(self, sources: Array, most: int = 1000) -> list[int]:
+        """Flows of some SOURCE rows, at most `most`."""
+        out: list[int] = []
+        for low, high in zip(sources["low"].tolist(), sources["high"].tolist(), strict=True):
+            out += self.flows[low : min(high, low + most - len(out))].tolist()
+            if len(out) >= most:
+                break
+        return out
+
     # -- over time
 
     @cached_property
@@ -173,6 +183,22 @@ class Groups:
         begins = np.maximum(start[np.concatenate(([0], breaks + 1))], first)
         ends = np.minimum(start[np.append(breaks, len(start) - 1)] + self.width_ns, last)
         return list(zip(begins.tolist(), ends.tolist(), strict=True))
+
+    def most_ports_at_once(self, sources: Array) -> tuple[int, int]:
+        """(ports, when): the most ports that SOURCE rows of one group sent to within one second, and when first."""
+        place, start, _, _ = self._bins
+        port_of = np.full(len(self.flows), -1, "i8")
+        for low, high, port in zip(
+            sources["low"].tolist(), sources["high"].tolist(), sources["port"].tolist(), strict=True
+        ):
+            port_of[low:high] = port
+        port, second = port_of[place], start // _SECOND
+        kept = port >= 0
+        if not kept.any():
+            return 0, 0
+        pairs = np.unique(second[kept] * 65536 + port[kept])
+        seconds, count = np.unique(pairs // 65536, return_counts=True)
+        return int(count.max()), int(seconds[count.argmax()]) * _SECOND
 
     @cached_property
     def ssrcs(self) -> dict[int, list[Any]]:
@@ -247,13 +273,7 @@ class Group:
 
     def flow_ids(self, sources: Array | None = None, most: int = 1000) -> list[int]:
         """Flows of some SOURCE rows (all of them without any), at most `most`."""
-        rows = self.sources if sources is None else sources
-        out: list[int] = []
-        for low, high in zip(rows["low"].tolist(), rows["high"].tolist(), strict=True):
-            out += self.groups.flows[low : min(high, low + most - len(out))].tolist()
-            if len(out) >= most:
-                break
-        return out
+        return self.groups.flow_ids(self.sources if sources is None else sources, most)
 
     def macs(self, sources: Array) -> list[int]:
         """MAC addresses that SOURCE rows were sent from."""
