@@ -18,6 +18,7 @@ from classifier.units import counted
 if TYPE_CHECKING:
     from classifier.engine import Pass
     from classifier.findings.attempts import Attempts
+    from classifier.findings.carried import Carried
     from classifier.findings.groups import Groups
     from classifier.findings.ports import PortRow
     from classifier.findings.ssrp import Discovery
@@ -53,6 +54,13 @@ class Case:
         from classifier.findings.attempts import Attempts
 
         return Attempts(self)
+
+    @cached_property
+    def carried(self) -> Carried:
+        """How well TCP carried the data of each service."""
+        from classifier.findings.carried import carried
+
+        return carried(self)
 
     @cached_property
     def ports(self) -> list[PortRow]:

@@ -8,15 +8,15 @@ import numpy as np
 
 from classifier.findings import attempts as at
 from classifier.findings import failures, needs
-from classifier.findings.case import Case
+from classifier.findings.case import Array, Case
+from classifier.findings.errors import TRACEROUTE
 from classifier.findings.model import Finding, Rule
 from classifier.findings.ports import blocked_pairs
+from classifier.findings.services import service_order
 from classifier.units import counted
 
 LISTED = 19
 """Services named one by one; the rest is one finding."""
-TRACEROUTE = (33_434, 33_534)
-"""UDP ports that traceroute asks for because nobody listens there (its documentation)."""
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
@@ -27,12 +27,8 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     numbers = np.flatnonzero(failed)
     if not len(numbers):
         return
-    key = tried.server[numbers] << 17 | tried.port[numbers] << 1 | (tried.proto[numbers] == at.UDP)
-    services, group = np.unique(key, return_inverse=True)
-    ours = _touches_product(case, numbers)
-    rank = np.bincount(group, tried.counts[numbers][:, list(at.FAILED)].sum(axis=1))
-    important = np.bincount(group, ours) > 0
-    order = np.lexsort((services, -rank, ~important))
+    weight = tried.counts[numbers][:, list(at.FAILED)].sum(axis=1)
+    order, group, important = service_order(case, numbers, weight)
     for k in order[:LISTED].tolist():
         yield _finding(case, numbers[group == k], bool(important[k]))
     rest = order[LISTED:]
@@ -48,17 +44,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         )
 
 
-def _touches_product(case: Case, numbers: np.ndarray) -> np.ndarray:
-    """Pairs with a host of a product, or whose port is one of a product's own."""
-    tried = case.attempts
-    hosts = np.array([case.addresses.find(address) for address in case.product_hosts], "i8")
-    would = tried.component[numbers]
-    named = (would >= 0) & (would < len(case.facts.signatures.signatures))
-    found: np.ndarray = np.isin(tried.server[numbers], hosts) | np.isin(tried.client[numbers], hosts) | named
-    return found
-
-
-def _finding(case: Case, numbers: np.ndarray, important: bool) -> Finding:
+def _finding(case: Case, numbers: Array, important: bool) -> Finding:
     item = failures.trouble(case, numbers)
     flows = failures.flows(case, item)
     text, packets = failures.selection(case, item)
