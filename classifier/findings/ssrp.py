@@ -101,9 +101,11 @@ class Discovery:
     def attempts(self) -> Array:
         """Flow ids of failed connections to Digital Sentry's own ports, 18772 and 17772 as a rule; no port scans."""
         case, flows, labels = self.case, self.case.flows, self.case.labels
-        wanted = [k for k, name in enumerate(labels.components) if name in (f"{PRODUCT}.video", f"{PRODUCT}.diagnostics")]
+        wanted = [
+            k for k, name in enumerate(labels.components) if name in (f"{PRODUCT}.video", f"{PRODUCT}.diagnostics")
+        ]
         would = labels.candidates
-        rows = np.unique(would.flow[np.isin(would.component, wanted)]).astype("i8")
+        rows: Array = np.unique(would.flow[np.isin(would.component, wanted)]).astype("i8")
         failed = np.isin(flows.tcp_state, [TCP_STATES.index(name) for name in FAILED_TCP_STATES])
         rows = rows[failed[rows]]
         if not len(rows):
@@ -198,6 +200,14 @@ class Discovery:
         """Whether a client asked a server for this very instance."""
         asked = self.instances(self.exchanges(client, server)[:PROBED_PORTS])
         return instance.upper() in (name.upper() for name in asked)
+
+    def answering(self, client: str, server: str) -> list[int]:
+        """Flow ids of exchanges in which this server answered this client, in order of time."""
+        return [int(self.rows[row]) for row in self.exchanges(client, server) if self.told[row]]
+
+    def asked_itself(self, client: str, server: str) -> bool:
+        """Whether a client asked this server, not everybody."""
+        return any(bool(self.asked[row]) for row in self.exchanges(client, server))
 
     # -- and then
 
