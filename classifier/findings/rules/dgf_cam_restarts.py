@@ -32,8 +32,8 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         yield Finding(
             title=f"Camera {case.place(camera)} began anew {total:,} times in {span(last - begin)}",
             summary=(
-                f"To {case.place(server)}, from {case.at(begin)} to {case.at(last)}: {' and '.join(how)}. Each time the "
-                "server has a gap in live video and recording."
+                f"To {case.place(server)}, from {case.at(begin)} to {case.at(last)}: {' and '.join(how)}. Each time "
+                "the server has a gap in live video and recording."
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),

@@ -15,7 +15,7 @@ from classifier.findings.model import Finding, Rule
 from classifier.units import counted
 
 _CODE = "credentials"
-_HOW = {"url": "in the URL", "basic": "as Authorization: Basic"}
+_HOW = {"url": "in the URL", "basic": "in an Authorization header (base64 only)"}
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
@@ -82,12 +82,12 @@ RULE = Rule(
     severity="warning",
     title="User names and passwords of Digifort cross the network in clear",
     remedy=(
-        "Use the API's authentication by session (AuthSession, AuthData) instead of AuthUser and AuthPass, and an "
-        "account of its own with few rights for every integration; reach the web server and the API over a VPN or a "
+        "Let programs log in to the API by session (a hash instead of the password) and not with the password in "
+        "every URL; give each an account of its own with few rights; reach the web server and the API over a VPN or a "
         "TLS proxy. Change these passwords if the capture leaves the site."
     ),
-    source="public client code for the Digifort HTTP API (AuthUser, AuthPass, AuthSession); RFC 7617 (Basic is no "
-    "protection by itself); RFC 2326 (RTSP takes it from HTTP)",
+    source="public client code for the Digifort HTTP API (password, or a session, in the URL); RFC 7617 4 "
+    "(basic authentication is not secure by itself); RFC 2326 (RTSP takes it from HTTP)",
     check=check,
     needs=(needs.DIGIFORT,),
 )
