@@ -103,8 +103,8 @@ def _silence(
     if end - begin < seconds * SECOND:
         yield Skipped(f"{host} asked {span(end - begin)} before the end of the capture, devices may answer later")
         return
-    if not case.vantage.both_ways(host):
-        yield Skipped(f"nothing sent to {host} alone is in this capture, so the answers to its search need not be")
+    if not case.vantage.sees_host(host):
+        yield Skipped(f"taken where answers to {host} need not pass: only its search, a multicast, surely does")
         return
     devices = _devices(case, number)
     searches = int(flows.orig_packets[rows].sum())
