@@ -83,11 +83,10 @@ class Discovery:
     # -- whose
 
     @cached_property
-    def sentry_hosts(self) -> Array:
-        """(n addresses,) bool: ends of Digital Sentry's flows and attempts, and hosts that the user names."""
+    def shown_hosts(self) -> Array:
+        """(n addresses,) bool: ends of Digital Sentry's flows, and hosts that the user names."""
         case = self.case
         rows = np.flatnonzero(case.owned_by(*(f"{PRODUCT}.{name}" for name in TALKS)))
-        rows = np.concatenate([rows, self.attempts])
         hosts = np.zeros(len(case.addresses), bool)
         hosts[case.addresses.orig[rows]] = hosts[case.addresses.resp[rows]] = True
         hosts &= ~case.addresses.group
@@ -95,6 +94,13 @@ class Discovery:
             number = case.addresses.find(host.address)
             if number >= 0 and host.component.startswith(f"{PRODUCT}."):
                 hosts[number] = True
+        return hosts
+
+    @cached_property
+    def sentry_hosts(self) -> Array:
+        """(n addresses,) bool: the same, and ends of attempts to reach Digital Sentry."""
+        hosts: Array = self.shown_hosts.copy()
+        hosts[self.case.addresses.orig[self.attempts]] = hosts[self.case.addresses.resp[self.attempts]] = True
         return hosts
 
     @cached_property
