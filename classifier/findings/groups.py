@@ -167,9 +167,9 @@ class Groups:
     def over_time(self, sources: Array) -> tuple[Array, Array, Array]:
         """(start_ns, packets, wire) of some SOURCE rows together, per time bin that holds packets, in order."""
         place, start, packets, wire = self._bins
-        ends = np.searchsorted(place, np.stack([sources["low"], sources["high"]], axis=1).ravel()).tolist()
-        rows = np.concatenate([np.arange(a, b) for a, b in zip(ends[::2], ends[1::2], strict=True)] or [np.zeros(0)])
-        rows = rows.astype("i8")
+        first, last = np.searchsorted(place, sources["low"]), np.searchsorted(place, sources["high"])
+        before = np.cumsum(last - first) - (last - first)
+        rows = np.arange(int((last - first).sum())) + np.repeat(first - before, last - first)
         times, at = np.unique(start[rows], return_inverse=True)
         return times, sums(at, packets[rows], len(times)), sums(at, wire[rows], len(times))
 
@@ -187,12 +187,11 @@ class Groups:
     def most_ports_at_once(self, sources: Array) -> tuple[int, int]:
         """(ports, when): the most ports that SOURCE rows of one group sent to within one second, and when first."""
         place, start, _, _ = self._bins
-        port_of = np.full(len(self.flows), -1, "i8")
-        for low, high, port in zip(
-            sources["low"].tolist(), sources["high"].tolist(), sources["port"].tolist(), strict=True
-        ):
-            port_of[low:high] = port
-        port, second = port_of[place], start // _SECOND
+        source_of = np.repeat(np.arange(len(self.sources)), self.sources["high"] - self.sources["low"])
+        source, second = source_of[place], start // _SECOND
+        port = np.where(
+            np.isin(source, np.searchsorted(self.sources["low"], sources["low"])), self.sources["port"][source], -1
+        )
         kept = port >= 0
         if not kept.any():
             return 0, 0

@@ -1,7 +1,7 @@
 """Captures with one fault each, and look-alikes without it: what every rule of findings is tested with.
 
-`SCENES` of each module (`cap`, `net`, `digifort`, `multicast`, `sentry`) together are `all_scenes()`. A scene is made
-from its own numbers, so that the test can name the hosts and figures that the finding must have.
+`SCENES` of each module (`cap`, `net`, `digifort`, `multicast`, `snooping`, `sentry`) together are `all_scenes()`. A
+scene is made from its own numbers, so that the test can name the hosts and figures that the finding must have.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .scene import Scene
 
 __all__ = ["Scene", "all_scenes"]
 
-MODULES = ("cap", "net", "digifort", "multicast", "sentry")
+MODULES = ("cap", "net", "digifort", "multicast", "snooping", "sentry")
 
 
 def all_scenes() -> list[Scene]:
