@@ -66,13 +66,13 @@ def trouble(case: Case, numbers: Array) -> Trouble:
 
 
 def title(case: Case, item: Trouble) -> str:
-    """`10.1.0.40 cannot connect to 10.1.0.5, 8601/tcp (Digifort HTTP API): refused`."""
+    """`10.1.0.40 cannot reach 10.1.0.5, 8601/tcp (Digifort HTTP API): refused`."""
     clients = [pair.client for pair in item.failing]
     who = case.place(clients[0]) if len(clients) == 1 else f"{len(clients):,} hosts"
     verb = "cannot" if item.never else "cannot always"
     service = case.attempts.service(item.failing[0])
     how = " or ".join(WORDS[k] for k in item.outcomes)
-    return f"{who} {verb} connect to {case.place(item.server)}, {service}: {how}"
+    return f"{who} {verb} reach {case.place(item.server)}, {service}: {how}"
 
 
 def summary(case: Case, item: Trouble) -> str:
@@ -80,7 +80,8 @@ def summary(case: Case, item: Trouble) -> str:
     parts = [_by_outcome(case, item, outcome) for outcome in item.outcomes]
     again = sum(pair.worked for pair in item.failing)
     if again:
-        parts.append(f"{counted(again, 'connection')} of the same {_hosts(item.failing)} got through.")
+        noun = "connection" if item.proto == at.TCP else "request"
+        parts.append(f"{counted(again, noun)} of the same {_hosts(item.failing)} got through.")
     if item.working:
         works = listed([pair.client for pair in item.working], "host" if len(item.working) > 1 else "")
         parts.append(f"It works from {works}.")
@@ -126,7 +127,7 @@ def _by_outcome(case: Case, item: Trouble, outcome: int) -> str:
     rows = case.attempts.flows_of(np.array([pair.number for pair in pairs]), outcome)
     table = case.flows
     first, last = int(table.first_ns[rows].min()), int(table.last_ns[rows].max())
-    noun = "attempt" if item.proto == at.TCP else "flow"
+    noun = "attempt" if item.proto == at.TCP else "UDP flow"
     who = listed([pair.client for pair in pairs], "host" if len(pairs) > 1 else "")
     head = f"{counted(len(rows), noun)} from {who}, {case.at(first)}"
     head += f" to {case.at(last)}" if last - first >= 1_000_000 else ""
@@ -188,6 +189,7 @@ def _odd_reset(case: Case, item: Trouble, rows: Array) -> str:
     as_resp = np.flatnonzero(other & (case.addresses.resp == number) & (table.resp_packets > 0))
     as_orig = np.flatnonzero(other & (case.addresses.orig == number) & (table.orig_packets > 0))
     usual = np.unique(np.concatenate([table.resp_ttl[as_resp], table.orig_ttl[as_orig]])).astype("i8")
+    usual = usual[usual > 1]  # 1: meant for neighbours only (BGP)
     odd = np.unique(table.resp_ttl[rows]).astype("i8")
     if not len(usual) or not len(odd) or np.abs(odd[:, None] - usual[None, :]).min() <= 1:
         return ""

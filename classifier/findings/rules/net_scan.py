@@ -14,6 +14,8 @@ from classifier.findings.scans import MANY, Scan
 from classifier.units import counted
 
 NAMED_PORTS = 8
+OPEN = [*at.WORKED, at.DROPPED, at.IGNORED]
+"""Outcomes that a listening port gives."""
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
@@ -30,19 +32,19 @@ def _finding(case: Case, scan: Scan) -> Finding:
     if scan.server >= 0:
         target = case.addresses.text(scan.server)
         title = f"{client} tried {len(scan.pairs):,} {transport} ports of {case.place(target)}"
-        open_ = scan.pairs[tried.counts[scan.pairs][:, list(at.WORKED)].any(axis=1)]
+        open_ = scan.pairs[tried.counts[scan.pairs][:, OPEN].any(axis=1)]
         answered = listed([str(port) for port in tried.port[open_].tolist()], most=NAMED_PORTS)
         what = f"Ports that answered: {answered}."
     else:
         title = f"{client} tried port {scan.port}/{transport} of {len(scan.pairs):,} hosts"
-        open_ = scan.pairs[tried.counts[scan.pairs][:, list(at.WORKED)].any(axis=1)]
+        open_ = scan.pairs[tried.counts[scan.pairs][:, OPEN].any(axis=1)]
         hosts = [case.addresses.text(int(number)) for number in tried.server[open_][:1000]]
         what = f"Hosts that answered: {listed(hosts)}."
     said = {
         "refused": int(counts[at.REFUSED]),
         "rejected by ICMP": int(counts[at.REJECTED]),
         "without an answer": int(counts[[at.UNANSWERED, at.INCONCLUSIVE, at.HALF_SEEN]].sum()),
-        "answered": int(counts[list(at.WORKED)].sum() + counts[[at.DROPPED, at.IGNORED]].sum()),
+        "answered": int(counts[OPEN].sum()),
     }
     first, last = int(tried.first_ns[scan.pairs].min()), int(tried.last_ns[scan.pairs].max())
     return Finding(

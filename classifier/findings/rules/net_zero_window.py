@@ -16,7 +16,8 @@ from classifier.units import counted, span
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     sums = case.carried
-    place, side = np.nonzero((sums.zero_ns > setting("seconds") * SECOND) & (sums.zeros >= 1))
+    full = (sums.zero_ns > setting("seconds") * SECOND) & (sums.zeros >= 1)
+    place, side = np.nonzero(full & (sums.payload[:, ::-1] >= setting("bytes")))
     if not len(place):
         return
     important = touches_product(case, sums.pair[place])
@@ -60,5 +61,8 @@ RULE = Rule(
     source="RFC 9293 3.8.6 (managing the window); the limit is ours",
     check=check,
     needs=(needs.FOLLOWED, needs.TCP_DATA),
-    settings=(Setting("seconds", 1, "s", "with a closed window, of one pair of hosts and service in all"),),
+    settings=(
+        Setting("seconds", 1, "s", "with a closed window, of one pair of hosts and service in all"),
+        Setting("bytes", 10_000, "bytes", "sent to it there, at least"),
+    ),
 )
