@@ -105,7 +105,9 @@ PORTS = [
 # audio
 
 
-def audio(*streams: tuple[int, int, int, int], sentry: bool = True, error: tuple[int, str] | None = None) -> bytes:
+def audio(
+    *streams: tuple[int, int, int, int], sentry: bool = True, error: tuple[int, str] | None = None, closed: bool = False
+) -> bytes:
     """Sound from the server: (client's number, port, from second, to second); and an ICMP error (code, by whom)."""
     cast = stage()
     if sentry:
@@ -118,12 +120,12 @@ def audio(*streams: tuple[int, int, int, int], sentry: bool = True, error: tuple
             cast.site.udp(at, cast.server, 61_500, cast.clients[number], port, data, ANY)
     if error:
         code, by = error
-        number, port, start, _ = streams[0]
+        number, port, start, end = streams[0]
         client = cast.clients[number]
         sender = client if by == "client" else cast.router
         quoted = IP(src=SERVER, dst=client.ip, proto=17) / UDP(sport=61_500, dport=port)
         data = bytes(ICMP(type=3, code=code) / Raw(bytes(quoted)))
-        for second in range(3):
+        for second in (end - start,) if closed else range(3):
             at = (start + second) * S + 2 * MS
             cast.site.ip_protocol(at, sender, SERVER, cast.server.mac, "icmp", 1, data, ICMP_ERROR)
     return cast.done()
@@ -200,6 +202,9 @@ AUDIO = [
         says=(f"{ROUTER} answers unreachable", "a device on the way", "type 3 code 13"),
         never=("Nothing listens",),
         severity="warning",
+    ),
+    Scene(
+        "DS-AUDIO-BLOCKED", "was closed", lambda: audio((0, 18_778, 1, 9), error=(3, "client"), closed=True), fires=0
     ),
     Scene("DS-AUDIO-BLOCKED", "arrives", lambda: audio((0, 18_778, 1, 9)), fires=0),
 ]

@@ -8,8 +8,8 @@ import numpy as np
 
 from classifier.findings import filters, needs
 from classifier.findings.audio import audio_flows, listeners
-from classifier.findings.case import Case, listed
-from classifier.findings.model import Finding, Rule
+from classifier.findings.case import SECOND, Case, listed
+from classifier.findings.model import Finding, Rule, Setting
 from classifier.findings.rejections import PORT, kind_of, words_of
 from classifier.units import counted
 
@@ -18,6 +18,8 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     rows, _ = audio_flows(case)
     rejections = case.attempts.rejections
     rows = rows[rejections.error_of_flow[rows] >= 0]
+    since = np.array([rejections.errors[k].first_ns for k in rejections.error_of_flow[rows].tolist()], "i8")
+    rows = rows[case.flows.last_ns[rows] - since >= setting("seconds") * SECOND]
     groups: dict[str, list[int]] = {}
     for number in np.unique(rejections.error_of_flow[rows]).tolist():
         groups.setdefault(rejections.errors[number].sender, []).append(number)
@@ -66,4 +68,7 @@ RULE = Rule(
     ),
     check=check,
     needs=(needs.DIGITAL_SENTRY,),
+    settings=(
+        Setting("seconds", 1, "s", "that audio goes on after the first error; its last packets meet a closed port"),
+    ),
 )
