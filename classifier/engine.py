@@ -43,6 +43,7 @@ from classifier.flows.stream_table import NO_STREAMS, STREAMS_CAP, STREAMS_FULL,
 from classifier.flows.table import FlowTable, LinkTable
 from classifier.flows.tally import BIN_WIDTH_NS, Tally
 from classifier.flows.tcp_table import TcpTable, finish_tcp_table, no_tcp
+from classifier.flows.watch import Watch, Watched
 from classifier.interrupt import Interruption
 from classifier.jit import speed, view
 from classifier.limits import DEFAULTS, Limits
@@ -92,6 +93,7 @@ class Pass:
     unreadable: list[CaptureError] = field(default_factory=list)  # inputs that are missing, closed to us or no capture
     sources: list[Any] = field(default_factory=list)  # what to open to read the captures again
     limits: Limits = DEFAULTS
+    watched: Watched | None = None  # what the capture says of its own making; None when nothing was followed
 
 
 def classify(
@@ -142,11 +144,14 @@ def read(
         fast = captures.compiled
         tally = _tally(limits, fast, batch)
         collector = Collector(limits.facts)
+        watch = Watch(len(captures.infos), tally.kernels) if limits.follow else None
         counted = np.zeros((len(captures.infos), 3), "i8")  # packets, wire bytes, captured bytes
         try:
             for packets, buffers in _packets(captures, fast, progress, interruption, counted):
                 candidates = tally.update(packets, len(packets))
                 tally.streams.look_at_continuity(packets, buffers, tally.kernels)
+                if watch is not None:
+                    watch.look(packets, buffers)
                 if len(candidates):
                     collector.take(candidates, packets, buffers)
                 if len(tally.following):
@@ -187,6 +192,7 @@ def read(
             unreadable=captures.unreadable,
             sources=[info.path for info in captures.infos],
             limits=limits,
+            watched=watch.finish() if watch is not None else None,
         )
 
 
