@@ -326,6 +326,8 @@ def _outcomes(case: Case, return_seen: Array, rejections: Rejections) -> Array:
     out[asked] = HALF_SEEN
     out[asked & return_seen] = INCONCLUSIVE
     out[asked & return_seen & long_enough] = UNANSWERED
+    found = case.discovery
+    out[found.rows[list(found.elsewhere(WAIT_NS))]] = ANSWERED  # from another address: DS-SSRP-OTHERIP
     out[(waiting | udp) & silent & (rejections.error_of_flow >= 0)] = REJECTED
     return out
 

@@ -198,6 +198,7 @@ SCENES = [
         severity="warning",
         packets=3,
     ),
+    Scene("NET-CONN-FAIL", "NET-SSRP-SILENT says it", only_discovery, fires=0),
     Scene("NET-SSRP-SILENT", "a scan", inventory, fires=0),
     Scene("NET-SSRP-SILENT", "Digital Sentry's", lambda: silent(), fires=0),
 ]

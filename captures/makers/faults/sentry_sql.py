@@ -94,6 +94,7 @@ ANSWERS = [
     Scene("DS-SSRP-OTHERIP", "another conversation", lambda: other_address(late=True), fires=0),
     Scene("DS-SSRP-OTHERIP", "a broadcast", lambda: broadcast(answered=True), fires=0),
     Scene("DS-SSRP-SILENT", "another address answers", other_address, fires=0),
+    Scene("DS-PORTS", "another address answers", other_address, fires=0),
     Scene(
         "DS-SSRP-SLOW",
         "a slow line",
