@@ -88,7 +88,7 @@ class _Ground:
 
 def digifort_servers(case: Case) -> set[str]:
     """Addresses that listen as a Digifort server (not its Administration Client, Analytics or LPR)."""
-    names = ("server", "http_api", "web", "rtsp", "media_input", "multicast_media")
+    names = ("server", "http_api", "rtsp", "media_input", "multicast_media")  # port 80 may be an Analytics server's
     components = tuple(f"digifort.{name}" for name in names)
     said = {host.address for host in case.facts.signatures.hosts if host.component in components}
     return set(case.hosts_of(*components)) | {address for address in said if case.addresses.find(address) >= 0}

@@ -53,15 +53,16 @@ def _one(
     watched = [server for server in sorted_addresses(servers) if case.vantage.sees_host(server)]
     if not case.vantage.sees_host(host) and not watched:
         return Skipped(f"taken where a connection to the {name} server {host} would not be seen")
-    whom = "no Digifort server" if case.vantage.sees_host(host) else f"not {listed(watched)}"
+    whom = "no Digifort server connects" if case.vantage.sees_host(host) else f"{listed(watched)} does not connect"
     port = int(case.flows.resp_port[rows[0]]) if len(rows) else 0
     text, packets = of_endpoint(case, host, port, 6) if port else ("", None)
+    where = "" if case.vantage.sees_host(host) else ", as far as can be seen from here"
     by = f"Connected are: {listed(sorted_addresses(clients))}." if clients else "Nobody is connected."
     return Finding(
-        title=f"{name} server {case.place(host)} gets no data: {whom} connects to it",
+        title=f"{name} server {case.place(host)} gets no data: {whom} to it",
         summary=(
-            f"In {span(case.duration_ns)} {whom} ({listed(sorted_addresses(servers))}) opened or used a connection to "
-            f"the {name} server {host}. {by} A connection that was silent all that time would look the same."
+            f"In {span(case.duration_ns)} none of {listed(sorted_addresses(servers), 'Digifort server')} opened or used "
+            f"a connection to it{where}. {by} A connection that was silent all that time would look the same."
         ),
         flow_ids=rows.tolist(),
         first_record=case.first_record(rows.tolist()),

@@ -8,7 +8,7 @@ import numpy as np
 
 from classifier.evidence.marks import mark_bit
 from classifier.findings import needs
-from classifier.findings.case import UDP, Case, listed
+from classifier.findings.case import UDP, Case, listed, sorted_addresses
 from classifier.findings.endpoints import by_responder, endpoint_filter, flows_filter, originators
 from classifier.findings.media import digifort_servers
 from classifier.findings.model import Finding, Rule
@@ -92,28 +92,33 @@ def _answers(case: Case) -> Iterator[Finding]:
     if signature is None:
         return
     flows, orig, resp = case.flows, case.addresses.orig, case.addresses.resp
-    ssdp = (flows.proto == UDP) & ((flows.evidence & mark_bit("ssdp")) != 0)
+    udp = flows.proto == UDP
+    ssdp = udp & ((flows.evidence & mark_bit("ssdp")) != 0)
     from_port = ssdp & signature.ports.mask()[flows.orig_port] & case.addresses.group[resp]
-    searchers = np.unique(orig[from_port])
-    searchers = np.intersect1d(searchers, resp[ssdp & (flows.resp_packets == 0)])
+    # what only the other side sent: (host, its port) of the silent end
+    only_to_resp, only_to_orig = ssdp & (flows.resp_packets == 0), ssdp & (flows.orig_packets == 0)
+    searchers = np.intersect1d(orig[from_port], np.concatenate([resp[only_to_resp], orig[only_to_orig]]))
     for rank, host in enumerate(searchers.tolist()[:_LOOKED_AT]):
-        sent = np.zeros(65536, bool)
-        sent[flows.orig_port[(flows.proto == UDP) & (orig == host)]] = True
-        sent[1900] = True  # announcements come there
+        own = np.zeros(65536, bool)  # ports that it sent from, or where announcements come
+        own[flows.orig_port[udp & (orig == host) & (flows.orig_packets > 0)]] = True
+        own[flows.resp_port[udp & (resp == host) & (flows.resp_packets > 0)]] = True
+        own[1900] = True
         begin = int(flows.first_ns[from_port & (orig == host)].min())
-        astray = ssdp & (resp == host) & ~sent[flows.resp_port] & (flows.resp_packets == 0) & (flows.last_ns >= begin)
-        rows = np.flatnonzero(astray)
+        astray = only_to_resp & (resp == host) & ~own[flows.resp_port]
+        turned = only_to_orig & (orig == host) & ~own[flows.orig_port]
+        rows = np.flatnonzero((astray | turned) & (flows.last_ns >= begin))
         if not len(rows):
             continue
-        ports = [str(port) for port in np.unique(flows.resp_port[rows]).tolist()]
-        devices = listed(originators(case, rows), "device")
+        ports = np.unique(np.where(turned[rows], flows.orig_port[rows], flows.resp_port[rows])).tolist()
+        senders = np.unique(np.where(turned[rows], resp[rows], orig[rows]))
+        devices = listed(sorted_addresses(case.addresses.texts(senders).tolist()), "device")
         text, packets = flows_filter(case, rank, rows.tolist())
         address = case.addresses.text(host)
         yield Finding(
             title=f"UPnP answers to {case.place(address)} come to another port than {signature.ports.text()}",
             summary=(
                 f"The search left from port {signature.ports.text()} at {case.at(begin)}; answers of {devices} came to "
-                f"{listed(ports, 'port')}, from which this host sent nothing. {_OLD}"
+                f"{listed([str(port) for port in ports], 'port')}, from which this host sent nothing. {_OLD}"
             ),
             flow_ids=rows.tolist(),
             first_record=case.first_record(rows.tolist()),
