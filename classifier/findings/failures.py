@@ -6,7 +6,6 @@ DGF-CONN-FAIL, DS-PORTS.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import numpy as np
 from classifier.findings import attempts as at
 from classifier.findings import filters
 from classifier.findings.attempts import Pair
-from classifier.findings.case import joined, listed
+from classifier.findings.case import NAMED, joined, listed
 from classifier.findings.rejections import HOST, PORT, PROHIBITED, kind_of, words_of
 from classifier.units import counted
 
@@ -35,42 +34,54 @@ FLOWS_LISTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A service, and the pairs that failed (`failing`, the most attempts first) and that always worked."""
+    """A service; numbers of the pairs that failed (`failing`, most attempts first) and that always worked.
+
+    `first`: the first of those that failed. `sums`: flows by outcome of those that failed.
+    """
 
     server: str
     port: int
     proto: int
-    failing: tuple[Pair, ...]
-    working: tuple[Pair, ...]
+    failing: Array
+    working: Array
+    first: Pair
+    sums: tuple[int, ...]
 
     @property
     def never(self) -> bool:
         """Whether no attempt of the failing hosts got through."""
-        return not any(pair.worked for pair in self.failing)
+        return not any(self.sums[k] for k in at.WORKED)
 
     @property
     def outcomes(self) -> list[int]:
         """How it failed, the most frequent first."""
-        sums = {k: sum(pair.counts[k] for pair in self.failing) for k in at.FAILED}
-        return sorted((k for k in sums if sums[k]), key=lambda k: -sums[k])
+        return sorted((k for k in at.FAILED if self.sums[k]), key=lambda k: -self.sums[k])
 
 
 def trouble(case: Case, numbers: Array) -> Trouble:
     """One service's trouble; `numbers`: of its pairs that failed (all of one server, port and protocol)."""
     tried = case.attempts
-    failing = sorted((tried.pair(k) for k in numbers.tolist()), key=lambda pair: -pair.failed)
-    first = failing[0]
+    weight = tried.counts[numbers][:, list(at.FAILED)].sum(axis=1)
+    numbers = numbers[np.argsort(-weight, kind="stable")]
+    first = tried.pair(int(numbers[0]))
     others = tried.find(server=first.server, port=first.port, proto=first.proto)
-    fine = [tried.pair(k) for k in others.tolist() if tried.counts[k, list(at.WORKED)].any() and k not in set(numbers)]
-    return Trouble(first.server, first.port, first.proto, tuple(failing), tuple(fine))
+    fine = others[tried.counts[others][:, list(at.WORKED)].any(axis=1) & ~np.isin(others, numbers)]
+    sums = tuple(tried.counts[numbers].sum(axis=0).tolist())
+    return Trouble(first.server, first.port, first.proto, numbers, fine, first, sums)
+
+
+def clients(case: Case, pairs: Array, noun: str = "") -> str:
+    """The clients of some pairs, the first ones by name."""
+    few = case.addresses.texts(case.attempts.client[pairs[: NAMED + 1]]).tolist()
+    return listed(few + [""] * (len(pairs) - len(few)), noun if len(pairs) > 1 else "")
 
 
 def title(case: Case, item: Trouble) -> str:
     """`10.1.0.40 cannot reach 10.1.0.5, 8601/tcp (Digifort HTTP API): refused`."""
-    clients = [pair.client for pair in item.failing]
-    who = case.place(clients[0]) if len(clients) == 1 else f"{len(clients):,} hosts"
+    many = len(item.failing)
+    who = case.place(item.first.client) if many == 1 else f"{many:,} hosts"
     verb = "cannot" if item.never else "cannot always"
-    service = case.attempts.service(item.failing[0])
+    service = case.attempts.service(item.first)
     how = " or ".join(WORDS[k] for k in item.outcomes)
     return f"{who} {verb} reach {case.place(item.server)}, {service}: {how}"
 
@@ -78,13 +89,12 @@ def title(case: Case, item: Trouble) -> str:
 def summary(case: Case, item: Trouble) -> str:
     """Attempts, times, what the failure means, and from where the service works."""
     parts = [_by_outcome(case, item, outcome) for outcome in item.outcomes]
-    again = sum(pair.worked for pair in item.failing)
+    again = sum(item.sums[k] for k in at.WORKED)
     if again:
         noun = "connection" if item.proto == at.TCP else "request"
-        parts.append(f"{counted(again, noun)} of the same {_hosts(item.failing)} got through.")
-    if item.working:
-        works = listed([pair.client for pair in item.working], "host" if len(item.working) > 1 else "")
-        parts.append(f"It works from {works}.")
+        parts.append(f"{counted(again, noun)} of the same {'host' if len(item.failing) == 1 else 'hosts'} got through.")
+    if len(item.working):
+        parts.append(f"It works from {clients(case, item.working, 'host')}.")
     elif not again:
         parts.append("No other host reached it in this capture.")
     return " ".join(parts)
@@ -92,15 +102,14 @@ def summary(case: Case, item: Trouble) -> str:
 
 def flows(case: Case, item: Trouble) -> list[int]:
     """Failed attempts, the first ones."""
-    numbers = np.array([pair.number for pair in item.failing])
-    found: list[int] = case.attempts.flows_of(numbers, *at.FAILED)[:FLOWS_LISTED].tolist()
+    found: list[int] = case.attempts.flows_of(item.failing, *at.FAILED)[:FLOWS_LISTED].tolist()
     return found
 
 
 def selection(case: Case, item: Trouble) -> tuple[str, int]:
     """A display filter: the pair of hosts and the port, or the whole service when several hosts fail."""
     if len(item.failing) == 1:
-        return filters.of_pair(case, item.failing[0].client, item.server, item.port, item.proto)
+        return filters.of_pair(case, item.first.client, item.server, item.port, item.proto)
     return filters.of_endpoint(case, item.server, item.port, item.proto)
 
 
@@ -123,12 +132,12 @@ def cause_and_remedy(case: Case, item: Trouble) -> str:
 
 
 def _by_outcome(case: Case, item: Trouble, outcome: int) -> str:
-    pairs = [pair for pair in item.failing if pair.counts[outcome]]
-    rows = case.attempts.flows_of(np.array([pair.number for pair in pairs]), outcome)
+    pairs = item.failing[case.attempts.counts[item.failing, outcome] > 0]
+    rows = case.attempts.flows_of(pairs, outcome)
     table = case.flows
     first, last = int(table.first_ns[rows].min()), int(table.last_ns[rows].max())
     noun = "attempt" if item.proto == at.TCP else "UDP flow"
-    who = listed([pair.client for pair in pairs], "host" if len(pairs) > 1 else "")
+    who = clients(case, pairs, "host")
     head = f"{counted(len(rows), noun)} from {who}, {case.at(first)}"
     head += f" to {case.at(last)}" if last - first >= 1_000_000 else ""
     if outcome == at.REFUSED:
@@ -144,10 +153,6 @@ def _by_outcome(case: Case, item: Trouble, outcome: int) -> str:
     return f"{head}: no answer to {what} from {item.server}, {up}."
 
 
-def _hosts(pairs: Sequence[Pair]) -> str:
-    return "host" if len(pairs) == 1 else "hosts"
-
-
 def _speaks(case: Case, address: str) -> bool:
     """Whether a host sent anything."""
     number, table = case.addresses.find(address), case.flows
@@ -156,7 +161,7 @@ def _speaks(case: Case, address: str) -> bool:
 
 
 def _senders(case: Case, item: Trouble) -> list[str]:
-    rows = case.attempts.flows_of(np.array([pair.number for pair in item.failing]), at.REJECTED)
+    rows = case.attempts.flows_of(item.failing, at.REJECTED)
     rejections = case.attempts.rejections
     return sorted({rejections.errors[k].sender for k in np.unique(rejections.error_of_flow[rows]).tolist() if k >= 0})
 

@@ -35,6 +35,8 @@ STATES = {
     at.INCONCLUSIVE: CANNOT_TELL,
     at.HALF_SEEN: CANNOT_TELL,
 }
+ROWS = 1000
+"""Pairs of hosts of one component that have rows; those that failed come first."""
 BLOCKED = ("refused", "rejected", "blocked", "answer lost")
 """States in which the port surely does not work for that client."""
 KINDS = (
@@ -119,14 +121,20 @@ def _of_kind(case: Case, kind: Sequence[Signature], hosts: Array) -> list[PortRo
         hit = (tried.component == number) & touched & (tried.proto == signature.protocol)
         if signature.is_range:
             continue
-        for k in np.flatnonzero(hit).tolist():
+        pairs_hit = np.flatnonzero(hit)
+        if len(pairs_hit) > ROWS:
+            failed = tried.counts[pairs_hit][:, list(at.FAILED)].sum(axis=1)
+            pairs_hit = pairs_hit[np.lexsort((-tried.counts[pairs_hit].sum(axis=1), -failed))[:ROWS]]
+        for k in np.sort(pairs_hit).tolist():
             ends = int(tried.client[k]), int(tried.server[k])
             found.setdefault(ends, {}).setdefault(signature.id, []).append(k)
     rows = []
+    datagrams = {item.id: np.flatnonzero(case.owned_by(item.id)) for item in kind if item.is_range}
     for (client, server), pairs in sorted(found.items()):
         for signature in kind:
             numbers = pairs.get(signature.id, [])
-            rows += [_tried(case, signature, k) for k in numbers] or [_untried(case, signature, client, server)]
+            flows = datagrams.get(signature.id, np.zeros(0, "i8"))
+            rows += [_tried(case, signature, k) for k in numbers] or [_untried(case, signature, client, server, flows)]
     return rows
 
 
@@ -149,15 +157,14 @@ def _tried(case: Case, signature: Signature, number: int) -> PortRow:
     )
 
 
-def _untried(case: Case, signature: Signature, client: int, server: int) -> PortRow:
-    """No connection: for a range of UDP ports what the flows between the two hosts say."""
+def _untried(case: Case, signature: Signature, client: int, server: int, flows: Array) -> PortRow:
+    """No connection. `flows`: of a component with a range of UDP ports; those between the two show that it works."""
     port = signature.ports.ranges[0][0] if signature.ports.ranges else 0
     one, other = case.addresses.text(client), case.addresses.text(server)
     base = (signature.product, signature.id, signature.transport)
     if signature.is_range:
-        orig, resp = case.addresses.orig, case.addresses.resp
-        between = ((orig == client) & (resp == server)) | ((orig == server) & (resp == client))
-        flows = np.flatnonzero(between & case.owned_by(signature.id))
+        orig, resp = case.addresses.orig[flows], case.addresses.resp[flows]
+        flows = flows[((orig == client) & (resp == server)) | ((orig == server) & (resp == client))]
         if len(flows):
             ports = case.labels.listening_end(flows[:1])
             port = int(case.flows.orig_port[flows[0]] if ports[0] else case.flows.resp_port[flows[0]])
@@ -203,5 +210,7 @@ def matrix(rows: Sequence[PortRow], case: Case) -> str:
 def blocked_pairs(case: Case) -> Array:
     """(m pairs,) bool: pairs that a rule of a product reports, so that no general rule says it again."""
     hit = np.zeros(len(case.attempts), bool)
-    hit[[row.pair.number for row in case.ports if row.pair is not None]] = True
+    services = {(row.server, row.port, row.transport) for row in case.ports if row.pair is not None}
+    for server, port, transport in services:
+        hit[case.attempts.find(server=server, port=port, proto=at.UDP if transport == "udp" else at.TCP)] = True
     return hit

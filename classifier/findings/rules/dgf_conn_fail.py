@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
+from classifier.findings import attempts as at
 from classifier.findings import failures, needs
 from classifier.findings.case import Case
 from classifier.findings.model import Finding, Rule
@@ -14,14 +13,15 @@ from classifier.findings.ports import NOT_TRIED, PortRow, matrix
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     rows = [row for row in case.ports if row.product == "digifort"]
-    services: dict[tuple[str, int], list[PortRow]] = {}
-    for row in rows:
-        if row.pair is not None and row.pair.failed:
-            services.setdefault((row.server, row.port), []).append(row)
-    troubles = []
-    for failed in services.values():
-        item = failures.trouble(case, np.array([row.pair.number for row in failed if row.pair is not None]))
-        troubles.append((not item.never, -len(item.failing), failed[0].server, failed[0].port, item))
+    failed = {(row.server, row.port) for row in rows if row.pair is not None and row.pair.failed}
+    tried, troubles = case.attempts, []
+    for server, port in failed:
+        pairs = tried.find(server=server, port=port, proto=at.TCP)  # also those beyond the rows that are kept
+        pairs = pairs[tried.counts[pairs][:, list(at.FAILED)].any(axis=1) & ~tried.scanned[pairs]]
+        if not len(pairs):
+            continue
+        item = failures.trouble(case, pairs)
+        troubles.append((not item.never, -len(item.failing), server, port, item))
     for *_, item in sorted(troubles, key=lambda each: each[:4]):
         flows = failures.flows(case, item)
         text, packets = failures.selection(case, item)
@@ -39,7 +39,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
 
 def _beside(case: Case, rows: list[PortRow], item: failures.Trouble) -> str:
     """The other ports between the same two hosts."""
-    client = item.failing[0].client
+    client = item.first.client
     others = [
         row
         for row in rows

@@ -42,14 +42,19 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     rest = order[LISTED:]
     if len(rest):
         pairs = numbers[np.isin(group, rest)]
-        flows = tried.flows_of(pairs[:1000], *at.FAILED)
-        yield Finding(
-            title=f"{counted(len(rest), 'further service')} that hosts could not reach",
-            summary=f"{counted(len(pairs), 'pair')} of client and service, with fewer attempts than those listed.",
-            flow_ids=flows[:1000].tolist(),
-            first_record=case.first_record(flows.tolist()),
-            severity="warning" if important[rest].any() else "info",
-        )
+        yield _rest(case, pairs, f"{counted(len(rest), 'further service')} that hosts cannot reach")
+
+
+def _rest(case: Case, pairs: Array, title: str) -> Finding:
+    """What is not listed one by one."""
+    flows = case.attempts.flows_of(pairs[:1000], *at.FAILED)
+    return Finding(
+        title=title,
+        summary=f"{counted(len(pairs), 'pair')} of client and service, with fewer attempts than those listed.",
+        flow_ids=flows[:1000].tolist(),
+        first_record=case.first_record(flows.tolist()),
+        severity="warning" if touches_product(case, pairs).any() else "info",
+    )
 
 
 def _of_clients(case: Case, numbers: Array) -> Generator[Finding, None, Array]:
@@ -57,10 +62,15 @@ def _of_clients(case: Case, numbers: Array) -> Generator[Finding, None, Array]:
     tried = case.attempts
     never = tried.counts[numbers][:, list(at.WORKED)].sum(axis=1) == 0
     clients, group = np.unique(tried.client[numbers], return_inverse=True)
-    many = np.flatnonzero(np.bincount(group, never) >= SERVICES)
-    taken = never & np.isin(group, many)
-    for k in sorted(many.tolist(), key=lambda k: -int((taken & (group == k)).sum())):
+    size = np.bincount(group, never, len(clients))
+    order = np.argsort(-size, kind="stable")
+    order = order[size[order] >= SERVICES]
+    taken = never & (size[group] >= SERVICES)
+    for k in order[:LISTED].tolist():
         yield _of_client(case, case.addresses.text(int(clients[k])), numbers[taken & (group == k)])
+    if len(order) > LISTED:
+        rest = numbers[taken & np.isin(group, order[LISTED:])]
+        yield _rest(case, rest, f"{counted(len(order) - LISTED, 'further host')} that cannot reach many services")
     left: Array = numbers[~taken]
     return left
 
