@@ -29,7 +29,7 @@ Set = Callable[[str], float]
 
 SETTINGS = (
     Setting("share", 0.01, "share", "of a stream's packets that may be lost"),
-    Setting("packets", 100, "packets", "a shorter stream is not judged"),
+    Setting("packets", 100, "packets", "captured of a stream until it is judged"),
     Setting("jitter_ms", 50, "ms", "mean jitter of pictures (first packets of each time stamp) that is still steady"),
     Setting("silence_s", 5, "s", "a video stream may be silent and then go on"),
     Setting("reported", 0.02, "share", "that the receiver may report lost between two of its reports"),
@@ -46,6 +46,8 @@ _SOUND = frozenset(
 _SOUND_PARTS = ("AAC", "MPEG4-GENERIC", "MP4A", "OPUS", "TELEPHONE-EVENT", "G726", "SPEEX", "AMR", "CN")
 _FEWEST_PER_SECOND = 5
 """A stream with fewer packets a second (ONVIF metadata, a picture now and then) is silent by nature."""
+_SENT_ON = 0.5
+"""Share of the packets that a silence should have brought, from which the sender counts as having sent them."""
 _COPIED = 0.3
 """A transport stream whose counters break in so many packets was captured twice rather than torn."""
 _TELLING_STREAMS, _TELLING_SENDERS = 3, 2  # fewer cannot lose together (`tables.losses`)
@@ -120,7 +122,7 @@ def judged(case: Case, setting: Set, mine: Callable[[Row], bool]) -> Iterator[Fi
 def _troubles(
     case: Case, number: int, row: Row, setting: Set, ground: _Ground, busy: Callable[[int, int], bool]
 ) -> Iterator[Trouble]:
-    if row["packets"] + row["lost"] < setting("packets"):
+    if row["packets"] < setting("packets"):
         return
     if row["kind"] == "rtp":
         yield from _losses(case, row, setting, ground)
@@ -196,6 +198,12 @@ def _silence(case: Case, number: int, row: Row, setting: Set, busy: Callable[[in
     begin, end = int(times[at]) + table.bin_width_ns, int(times[at + 1])
     if end > begin and busy(begin, end):
         text = f"silent for {span(int(silent_s * SECOND))} from {case.at(begin)} on, then it went on"
+        if row["kind"] == "rtp" and row["longest_burst_lost"] > _SENT_ON * silent_s * row["packets"] / max(
+            active_s, 1.0
+        ):
+            text += f"; its numbers went on too ({row['longest_burst_lost']:,} missing): it was sent and did not come"
+        elif row["kind"] == "rtp" and not row["lost"] and not row["restarts"]:
+            text += "; no number is missing: the sender paused"
         yield Trouble(SILENCE, silent_s, text, row)
 
 

@@ -209,7 +209,7 @@ SCENES: list[Scene] = [
     Scene(
         "DGF-MEDIA-LOSS",
         "all streams have the same gap",
-        made(at_work(), *(camera(number, lost=range(40, 46)) for number in (1, 2, 3, 4))),
+        made(at_work(), *(camera(number, end=12, lost=range(40, 46)) for number in (1, 2, 3, 4))),
         says=("Gaps in 4 streams are most likely the capture's own",),
         never=("do not arrive",),
         severity="info",
@@ -245,7 +245,13 @@ SCENES: list[Scene] = [
         "DGF-MEDIA-LOSS",
         "a camera silent for ten seconds",
         made(at_work(30), paused(10, 20)),
-        says=("a stream stood still for 10.", "from 07:33:30.000 UTC on"),
+        says=("a stream stood still for 10.", "from 07:33:30.000 UTC on", "no number is missing: the sender paused"),
+    ),
+    Scene(
+        "DGF-MEDIA-LOSS",
+        "ten seconds of a camera's packets did not come",
+        made(at_work(30), camera(1, end=30, lost=range(120, 240))),
+        says=("packets do not arrive", "its numbers went on too (120 missing): it was sent and did not come"),
     ),
     Scene(
         "DGF-MEDIA-LOSS",
