@@ -24,7 +24,7 @@ from classifier.findings.groups import is_link_local, not_link_local
 from classifier.findings.model import Setting, Skipped
 from classifier.findings.vantage import BYSTANDER, HOST, PORT
 from classifier.flows.table import address_words
-from classifier.units import span
+from classifier.units import counted, span
 
 if TYPE_CHECKING:
     from classifier.evidence.collect import Membership
@@ -158,7 +158,7 @@ def silent(case: Case, setting: Values) -> Iterator[tuple[Group, int, int] | Ski
     short = 0
     for group in not_link_local(case.groups.all):
         joins = group.joins
-        if not joins or group.address in case.groups.known_services:
+        if not joins or group.address in case.groups.known_services or is_assigned(group.address):
             continue
         start, end = joins[0].ts_ns, member_until(case, group)
         if end - start < setting("membership") * SECOND:
@@ -166,8 +166,10 @@ def silent(case: Case, setting: Values) -> Iterator[tuple[Group, int, int] | Ski
             continue
         if _sent_within(case, group, start, end) or set(group.members) <= _senders(case, group):
             continue
-        if case.vantage.both_directions is False or not others_heard(case, group.members):
-            yield Skipped(f"{group.address} was joined and no data is here, but neither is what other hosts send")
+        if case.vantage.both_directions is False or not others_send(case, group.members):
+            yield Skipped(
+                f"no data for {group.address}, which was joined, but none for other groups from others either"
+            )
         else:
             yield group, start, end
     if short:
@@ -193,6 +195,18 @@ def _senders(case: Case, group: Group) -> set[str]:
     return set(case.addresses.texts(np.asarray(group.senders, "i8")).tolist()) if group.packets else set()
 
 
+def others_send(case: Case, hosts: Iterable[str]) -> bool:
+    """Whether multicast data of other hosts are here: else a filter may have left all of it out."""
+    numbers = [case.addresses.find(host) for host in hosts]
+    return bool((~np.isin(case.groups.sources["sender"], numbers)).any())
+
+
+def is_assigned(group: str) -> bool:
+    """Blocks of groups that protocols own, for discovery and routing: 224.0.1.x (RFC 5771 5), 239.255.255.x."""
+    version, words = address_words(group)
+    return version == 4 and words[3] >> 8 in (0xE00001, 0xEFFFFF)
+
+
 def aliases_link_local(group: str) -> bool:
     """Whether a group has the MAC address of a 224.0.0.x: switches that filter by MAC flood it."""
     version, words = address_words(group)
@@ -200,11 +214,15 @@ def aliases_link_local(group: str) -> bool:
 
 
 def flooded(case: Case, setting: Values) -> Iterator[Group | Skipped]:
-    """Groups whose data come to a port that has no member of them."""
+    """Groups whose data come to a port that has no member of them.
+
+    That there is none shows in one of two ways: a query passed and nobody answered it for the group; or no query passed
+    for so long that a switch that knew of a member would have forgotten it.
+    """
     view = case.vantage
     if view.place not in (BYSTANDER, HOST, PORT):
         return
-    here = set(view.hosts)
+    here, age = set(view.hosts), setting("age")
     groups = [
         group
         for group in not_link_local(case.groups.all)
@@ -213,20 +231,21 @@ def flooded(case: Case, setting: Values) -> Iterator[Group | Skipped]:
     ]  # fmt: skip
     if not groups:
         return
-    if view.place == BYSTANDER:
-        others = len(case.read.links) or len(np.unique(case.groups.sources["group"])) > len(groups)
-        filtered = any(each.filter for info in case.read.captures for each in info.interfaces)
-        because = "" if others and not filtered else "only the groups' own packets were captured: a filter, or a member"
+    end = int(case.facts.totals["last_ns"])
+    asked = [item for item in case.groups.queries if not item.group]
+    answered = any(end - item.ts_ns > max(item.timers.response_ms, 10_000) * 1_000_000 for item in asked)
+    if not answered:
+        long = [] if asked else [group for group in groups if group.last_ns - group.first_ns > age * SECOND]
+        if not long:
+            yield Skipped(
+                f"{counted(len(groups), 'group')} without a join came to this port, but no query passed that a member "
+                f"here would have answered, and without one the data must last {age:.0f} s"
+            )
+        groups = long
+    if groups and case.groups.unread:
+        yield Skipped(case.groups.unread)
     else:
-        # a member must have answered a query with a report, which would be here
-        asked = [item for item in case.groups.queries if not item.group]
-        end = int(case.facts.totals["last_ns"])
-        answered = any(end - item.ts_ns > max(item.timers.response_ms, 10_000) * 1_000_000 for item in asked)
-        because = "" if answered else "no query passed that a member would have answered"
-    if because:
-        yield Skipped(f"data of {len(groups)} groups without a join, but {because}")
-        return
-    yield from groups
+        yield from groups
 
 
 def unheard(case: Case, setting: Values) -> Iterator[Group | Skipped]:

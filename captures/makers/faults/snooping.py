@@ -6,6 +6,8 @@ import dataclasses
 import struct
 from collections.abc import Callable
 
+from classifier.findings import Settings
+
 from ..digifort import ANNOUNCE_GROUP, GROUP
 from ..site import MS, Host, S, Site
 from .multicast import VIDEO, made, send
@@ -182,13 +184,15 @@ QUERIERS = [
 
 
 def members_only(
-    *, length: int = 60 * S, data: bool = False, group: str = CCTV, leaves: int = 0
+    *, length: int = 60 * S, data: bool = False, group: str = CCTV, leaves: int = 0, filtered: bool = False
 ) -> Callable[[Site], None]:
     """A member joins at one second; with `data` a camera sends."""
 
     def build(site: Site) -> None:
         member = site.host("member", "10.1.0.40")
         site.igmp_join(S, member, [group])
+        if not filtered:
+            site.udp(S, site.host("printer", "10.1.0.70"), 5353, "224.0.0.251", 5353, bytes(40), ANY, ttl=255)
         if leaves:
             site.igmp_leave(leaves, member, group)
         if data:
@@ -200,21 +204,19 @@ def members_only(
 
 
 def bystander(
-    *, group: str = CCTV, every: int = 20 * MS, others: bool = True, joined: bool = False
+    *, group: str = CCTV, every: int = 80 * MS, length: int = 14 * S, asks: bool = True, joined: bool = False
 ) -> Callable[[Site], None]:
-    """An access port with nothing of its own: ARP, mDNS, and a camera's multicast; or nothing but that, of two."""
+    """An access port with nothing of its own: ARP, mDNS, perhaps a query, and a camera's multicast."""
 
     def build(site: Site) -> None:
         camera, pc = site.host("camera", "10.1.0.20"), site.host("pc", "10.1.0.30")
-        send(site, camera, group, 5004, 0, 10 * S, every=every)
+        send(site, camera, group, 5004, 0, length, every=every)
+        site.arp(S, pc, camera, answered=False)
+        site.udp(S, pc, 5353, "224.0.0.251", 5353, bytes(40), ANY, ttl=255)
+        if asks:
+            query(site, S, site.host("switch", "10.1.0.1"))
         if joined:
-            site.igmp_join(S, pc, [group])
-        if others:
-            for at in range(0, 10 * S, S):
-                site.arp(at, pc, camera, answered=False)
-            site.udp(S, pc, 5353, "224.0.0.251", 5353, bytes(40), ANY, ttl=255)
-        else:
-            send(site, pc, group, 5005, 0, 10 * S, every=every)
+            site.igmp_join(2 * S, pc, [group])
 
     return build
 
@@ -227,7 +229,7 @@ def at_a_port(*, asks: bool) -> Callable[[Site], None]:
         chat(site, pc, "10.1.0.90", "10.1.0.91")
         if asks:
             query(site, S, site.host("switch", "10.1.0.1"))
-        send(site, site.host("camera", "10.1.0.20"), CCTV, 5004, 0, 30 * S, every=50 * MS)
+        send(site, site.host("camera", "10.1.0.20"), CCTV, 5004, 0, 14 * S, every=80 * MS)
 
     return build
 
@@ -263,14 +265,29 @@ DATA = [
     ),
     Scene("NET-MC-NODATA", "data come", made(members_only(data=True)), fires=0),
     Scene("NET-MC-NODATA", "a discovery group", made(members_only(group="239.255.255.250")), fires=0),
+    Scene("NET-MC-NODATA", "a protocol's own group", made(members_only(group="224.0.1.60")), fires=0),
+    Scene("NET-MC-NODATA", "a filter", made(members_only(filtered=True)), fires=0, skipped="none for other groups"),
     Scene("NET-MC-NODATA", "left again", made(members_only(leaves=20 * S)), fires=0, skipped="less than 30 s"),
     Scene(
         "NET-MC-FLOODED",
         "an access port",
         made(bystander()),
-        says=("Multicast floods a port that takes no part in it", "239.10.20.30", "50 packets/s", "No query was seen"),
+        says=(
+            "Multicast floods a port that takes no part in it",
+            "239.10.20.30",
+            "13 packets/s",
+            "nobody at this port",
+        ),
         severity="warning",
-        packets=500,
+        packets=175,
+    ),
+    Scene(
+        "NET-MC-FLOODED",
+        "nobody asks for minutes",
+        made(bystander(asks=False, length=270 * S, every=2 * S)),
+        says=("No query was seen", "after 260 s"),
+        severity="warning",
+        options={"settings": Settings.of(["NET-MC-FLOODED.pps=0.4"])},
     ),
     Scene(
         "NET-MC-FLOODED",
@@ -283,12 +300,14 @@ DATA = [
         "NET-MC-FLOODED",
         "the port of a PC",
         made(at_a_port(asks=True)),
-        says=("the port of 10.1.0.30", "20 packets/s", "A querier asks"),
+        says=("the port of 10.1.0.30", "13 packets/s", "A query passed"),
     ),
     Scene("NET-MC-FLOODED", "few packets", made(bystander(every=500 * MS)), fires=0),
     Scene("NET-MC-FLOODED", "224.0.0.x", made(bystander(group="224.0.0.251")), fires=0),
     Scene("NET-MC-FLOODED", "somebody joined", made(bystander(joined=True)), fires=0),
-    Scene("NET-MC-FLOODED", "only the group", made(bystander(others=False)), fires=0, skipped="a filter, or a member"),
+    Scene(
+        "NET-MC-FLOODED", "a member before the start", made(bystander(asks=False)), fires=0, skipped="must last 260 s"
+    ),
     Scene("NET-MC-FLOODED", "nobody asked", made(at_a_port(asks=False)), fires=0, skipped="no query passed"),
     Scene(
         "NET-MC-NOLISTENER",
@@ -431,7 +450,7 @@ DIGIFORT = [
         made(bystander(group=GROUP)),
         says=("it comes to a port without a member (NET-MC-FLOODED)",),
         severity="warning",
-        packets=500,
+        packets=175,
     ),
     Scene(
         "DGF-MC-SWITCH",

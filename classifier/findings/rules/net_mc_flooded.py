@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from classifier.findings import filters
 from classifier.findings.case import Case, listed
 from classifier.findings.model import Finding, Rule, Skipped
-from classifier.findings.snooping import FLOOD, PACKETS, aliases_link_local, flooded
+from classifier.findings.snooping import AGE, FLOOD, PACKETS, aliases_link_local, flooded
 from classifier.findings.vantage import BYSTANDER
 from classifier.units import rate
 
@@ -37,7 +37,12 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         else ""
     )
     asked = case.groups.queries
-    querier = "A querier asks." if asked else "No query was seen: without a querier, switches forget who listens."
+    querier = (
+        "A query passed, and nobody at this port answered it for them."
+        if asked
+        else f"No query was seen: a switch that keeps a group to its members would have forgotten them after "
+        f"{setting('age'):.0f} s."
+    )
     flow_ids = [flow for group in groups for flow in group.flow_ids(most=100)]
     selected, packets = filters.to_group(case, groups[0].address)
     yield Finding(
@@ -67,5 +72,5 @@ RULE = Rule(
     ),
     source="RFC 4541 section 2.1.2 (unregistered groups may be flooded); the rate is ours",
     check=check,
-    settings=(FLOOD, PACKETS),
+    settings=(FLOOD, PACKETS, AGE),
 )
