@@ -18,13 +18,12 @@ Row = dict[str, Any]
 
 
 def short(row: Row, width: int) -> list[Text]:
-    """Two lines: how bad and what, then the hosts, counts and times as far as they fit."""
-    severity = str(row["severity"])
-    code = f"  {printable(row['code'])}"
-    title = _cut(printable(row["title"]), width - MARGIN - len(code))
+    """Two lines: how bad and what, then the rule's code and the hosts, counts and times as far as they fit."""
+    severity, code, room = str(row["severity"]), f"{printable(row['code'])}: ", width - MARGIN
+    title, summary = _cut(printable(row["title"]), room), _cut(printable(row["summary"]), room - len(code))
     return [
-        Text.assemble((f"{severity:<{MARGIN}}", STYLES.get(severity, "")), (title, "bold"), (code, "dim")),
-        Text(" " * MARGIN + _cut(printable(row["summary"]), width - MARGIN), ""),
+        Text.assemble((f"{severity:<{MARGIN}}", STYLES.get(severity, "")), (title, "bold")),
+        Text.assemble(" " * MARGIN, (code, "dim"), summary),
     ]
 
 

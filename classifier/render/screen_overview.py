@@ -349,8 +349,8 @@ def _share_lines(budget: int, wanted: dict[str, int]) -> dict[str, int]:
     """Hand out `budget` lines: a little to everyone in order of importance, then what is left in the same order."""
     given = dict.fromkeys(wanted, 0)
     stages = (
-        ("components", 8), ("findings", 4), ("problems", 2), ("streams", 3), ("hosts", 3), ("unclassified", 1),
-        ("findings", 7), ("components", 18), ("findings", 10), ("problems", 4), ("hosts", 8), ("unclassified", 3),
+        ("components", 8), ("findings", 4), ("problems", 2), ("streams", 1), ("hosts", 3), ("unclassified", 1),
+        ("findings", 11), ("streams", 3), ("components", 18), ("findings", 15), ("problems", 4), ("hosts", 8), ("unclassified", 3),
         ("other", 4),
         ("components", 99), ("hosts", 12), ("other", 10), ("network", 8), ("findings", 99), ("problems", 8),
         ("unclassified", 8), ("other", 99),
