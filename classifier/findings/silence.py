@@ -16,7 +16,7 @@ import numpy as np
 
 from classifier.findings import filters
 from classifier.findings.attempts import WORKED
-from classifier.findings.case import UDP, Case, listed
+from classifier.findings.case import UDP, Array, Case, listed
 from classifier.findings.model import Finding, Setting, Skipped
 from classifier.findings.rejections import PORT as NO_PORT
 from classifier.findings.rejections import PROHIBITED, kind_of, words_of
@@ -29,6 +29,8 @@ SETTINGS = (
 )
 LOOKED_AT = 50
 """Clients of one server that are looked at one by one."""
+NAMED_REQUESTS = 1000
+"""Requests whose instance is named; others only where the cause depends on it."""
 
 CLOSED, REFUSED, FILTERED, UNREACHABLE = "closed", "refused", "filtered", "unreachable"
 INSTANCE, SOMETIMES, OTHERS, SILENT = "instance", "sometimes", "others", "silent"
@@ -112,13 +114,17 @@ def _grouped(case: Case, found: Discovery, rows: list[int]) -> dict[tuple[int, s
     rejections = case.attempts.rejections
     errors = rejections.error_of_flow[found.rows]
     groups: dict[tuple[int, str, str], _Silence] = {}
-    for row in rows:
+    named: dict[int, set[str]] = {}
+    for number, row in enumerate(rows):
         client, server, error = int(found.client[row]), int(found.server[row]), int(errors[row])
-        names = set(found.instances([row]))
+        again = error < 0 and (client, server) in pairs
+        names = set(found.instances([row])) if again or number < NAMED_REQUESTS else set()
         if error >= 0:
             cause = _rejected(case, error, server)
-        elif (client, server) in pairs:
-            known = _answered_names(case, case.addresses.text(server))
+        elif again:
+            known = named.get(server)
+            if known is None:
+                known = named[server] = found.named(case.addresses.text(server))
             cause = INSTANCE if names and not known & {name.upper() for name in names} else SOMETIMES
         else:
             cause = OTHERS if server in servers else SILENT
@@ -143,13 +149,9 @@ def _rejected(case: Case, error: int, server: int) -> str:
     return FILTERED if kind == PROHIBITED else UNREACHABLE
 
 
-def _answered_names(case: Case, server: str) -> set[str]:
-    return {item.instance.upper() for item in case.read.announced if item.address == server}
-
-
 def _unknown(case: Case, found: Discovery, row: int, window_ns: int) -> list[str]:
     """Instances that one exchange asked for without an answer, and that the server never named; one per request."""
-    known = _answered_names(case, case.addresses.text(int(found.server[row])))
+    known = found.named(case.addresses.text(int(found.server[row])))
     end_ns = case.start_ns + case.duration_ns
     replies = [proof.ts_ns for proof in found.replies(row)]
     return [
@@ -165,8 +167,10 @@ def _unknown(case: Case, found: Discovery, row: int, window_ns: int) -> list[str
 def _finding(case: Case, found: Discovery, item: _Silence, window_ns: int, sentry: bool) -> Finding:
     text, flows = case.addresses.text, case.flows
     server = text(item.server)
-    clients = [text(number) for number in dict.fromkeys(int(found.client[row]) for row in item.rows)]
-    ids = sorted((int(found.rows[row]) for row in item.rows), key=lambda flow: int(flows.first_ns[flow]))
+    rows = np.array(item.rows)
+    numbers = list(dict.fromkeys(found.client[rows].tolist()))
+    clients: list[str] = case.addresses.texts(np.array(numbers)).tolist()
+    ids: list[int] = np.sort(found.rows[rows]).tolist()  # flows are in order of time
     names = sorted(item.names)
     who = case.place(clients[0]) if len(clients) == 1 else counted(len(clients), "client")
     verb = "gets" if len(clients) == 1 else "get"
@@ -184,7 +188,11 @@ def _finding(case: Case, found: Discovery, item: _Silence, window_ns: int, sentr
         said.append(
             f"{listed(works)} nevertheless has a SQL connection to this server, so the port is known otherwise."
         )
-    twins = [client for client in clients[:LOOKED_AT] if _answered_beside(case, found, client, item, window_ns)]
+    twins = [
+        client
+        for client, number in zip(clients[:LOOKED_AT], numbers[:LOOKED_AT], strict=True)
+        if _answered_beside(case, found, number, rows, window_ns)
+    ]
     if twins:
         said.append(
             f"At the same time another address answered {listed(twins)} for the same instance: a name with several "
@@ -240,7 +248,7 @@ def _cause(case: Case, found: Discovery, item: _Silence, window_ns: int) -> str:
     seconds = f"{window_ns / SECOND:g} s"
     server = case.addresses.text(item.server)
     if item.cause in (INSTANCE, SOMETIMES):
-        known = _names_at(case, server)
+        known = sorted(found.instances_at.get(server, {}))
         if item.cause == INSTANCE:
             return (
                 f"The same server answers the same client about {_instances(known) if known else 'others'}, so "
@@ -249,7 +257,7 @@ def _cause(case: Case, found: Discovery, item: _Silence, window_ns: int) -> str:
         return "The same server answered the same client at other times, so requests or answers got lost."
     if item.cause == OTHERS:
         rows = np.flatnonzero((found.server == item.server) & (found.told > 0))
-        others = [case.addresses.text(number) for number in np.unique(found.client[rows]).tolist()]
+        others: list[str] = case.addresses.texts(np.unique(found.client[rows])).tolist()
         return (
             f"It answered {listed(others)}, so the browser runs: 1434/udp is filtered between it and these clients, or "
             "they ask for an instance that it does not have."
@@ -258,10 +266,6 @@ def _cause(case: Case, found: Discovery, item: _Silence, window_ns: int) -> str:
         f"Nothing came back within {seconds}, no ICMP error either: 1434/udp is filtered without a word, the server is "
         "down, or the instance is unknown to it (a browser ignores that)."
     )
-
-
-def _names_at(case: Case, server: str) -> list[str]:
-    return sorted({item.instance for item in case.read.announced if item.address == server})
 
 
 def _instances(names: list[str]) -> str:
@@ -279,19 +283,16 @@ def _works(case: Case, found: Discovery, client: str, server: str) -> bool:
     return bool(np.isin(case.attempts.outcome[found.sql_flows(client, server)], WORKED).any())
 
 
-def _answered_beside(case: Case, found: Discovery, client: str, item: _Silence, window_ns: int) -> bool:
+def _answered_beside(case: Case, found: Discovery, client: int, rows: Array, window_ns: int) -> bool:
     """Whether another server answered a client's question for the same instance at the same time."""
-    number = case.addresses.find(client)
-    own = [row for row in item.rows if int(found.client[row]) == number]
-    near = np.flatnonzero(
-        (found.client == number) & (found.server != item.server) & (found.told > 0) & (found.asked > 0)
-    )
-    names = set(found.instances(own))
+    own = rows[found.client[rows] == client][:LOOKED_AT]
+    near = (found.client == client) & (found.server != found.server[own[0]])
+    others = np.flatnonzero(near & (found.told > 0) & (found.asked > 0))[:LOOKED_AT]
+    names = set(found.instances(own.tolist()))
     first_ns = case.flows.first_ns[found.rows]
     return any(
-        names & set(found.instances([other]))
-        and min(abs(int(first_ns[other]) - int(first_ns[row])) for row in own) <= window_ns
-        for other in near[:LOOKED_AT].tolist()
+        names & set(found.instances([other])) and np.abs(first_ns[own] - first_ns[other]).min() <= window_ns
+        for other in others.tolist()
     )
 
 

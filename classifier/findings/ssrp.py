@@ -185,9 +185,24 @@ class Discovery:
             rows.append(Told(asker, server, name_of(first.instance), port, cut, first, len(items)))
         return sorted(rows, key=lambda row: (row.first.ts_ns, row.first.record, row.port))
 
+    @cached_property
+    def sentry_told(self) -> list[Told]:
+        """`told_of`, of hosts that have to do with Digital Sentry."""
+        return [row for row in self.told_of if self.is_sentry(row.asker, row.server)]
+
+    def _find(self, address: str) -> int:
+        known = self._numbers.get(address)
+        if known is None:
+            known = self._numbers[address] = self.case.addresses.find(address)
+        return known
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {}
+
     def is_sentry(self, *hosts: str) -> bool:
         """Whether one of these addresses has to do with Digital Sentry."""
-        numbers = [self.case.addresses.find(host) for host in hosts]
+        numbers = [self._find(host) for host in hosts]
         return any(number >= 0 and bool(self._sentry_ends[number]) for number in numbers)
 
     @cached_property
@@ -197,10 +212,36 @@ class Discovery:
         ends[self.server[self.sentry & ~self.broadcast]] = True
         return ends
 
+    @cached_property
+    def _by_pair(self) -> tuple[Array, Array]:
+        """Keys of (client, server), sorted, and the rows in that order."""
+        key = self.client * max(len(self.case.addresses), 1) + self.server
+        order = np.argsort(key, kind="stable")
+        return key[order], order
+
     def exchanges(self, client: str, server: str) -> list[int]:
-        """Rows of what one client asked one server."""
-        find = self.case.addresses.find
-        return np.flatnonzero((self.client == find(client)) & (self.server == find(server))).tolist()
+        """Rows of what one client asked one server, in order of time."""
+        one, other = self._find(client), self._find(server)
+        if one < 0 or other < 0:
+            return []
+        keys, order = self._by_pair
+        key = one * len(self.case.addresses) + other
+        low, high = np.searchsorted(keys, [key, key + 1])
+        rows: list[int] = order[low:high].tolist()
+        return rows
+
+    @cached_property
+    def instances_at(self) -> dict[str, dict[str, bool]]:
+        """By server: the instances it named, as written first, and whether it named a port for any of them."""
+        found: dict[str, dict[str, bool]] = {}
+        for row in self.told_of:
+            known = found.setdefault(row.server, {})
+            known[row.instance] = known.get(row.instance, False) or row.port > 0
+        return found
+
+    def named(self, server: str) -> set[str]:
+        """Instances that a server named, in capitals."""
+        return {name.upper() for name in self.instances_at.get(server, {})}
 
     def by_name(self, client: str, server: str, instance: str) -> bool:
         """Whether a client asked a server for this very instance."""

@@ -37,10 +37,10 @@ def _finding(case: Case, server: str, items: list[Listener]) -> Finding:
     said = [
         f"{case.place(server)} sends audio to "
         + listed([f"{item.client} on {item.port} ({counted(item.sent, 'packet')})" for item in items], most=NAMED)
-        + f". These {counted(len(clients), 'client')} need {span} from the server; each further client "
+        + f". For now {span} is needed from the server; each further client "
         f"that listens at the same time takes one more, the next one {last + 1}."
     ]
-    if not any(item.back for item in items):
+    if not any(item.back for item in items) and all(case.vantage.both_ways(client) for client in clients):
         said.append("Clients send nothing back on these ports, so a firewall has to allow them from outside.")
     if unused:
         said.append(f"Not seen: {listed(unused)}; a client that has stopped, or one that this capture does not show.")

@@ -14,7 +14,7 @@ from classifier.findings.rejections import words_of
 from classifier.findings.ssrp import SECOND, SENTRY_SITE, Told
 from classifier.units import counted
 
-LOOKED_AT = 1000
+LOOKED_AT = 200
 """Clients, servers and ports that are looked at one by one."""
 
 
@@ -65,8 +65,8 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
 def _latest(case: Case) -> list[Told]:
     """The port that each client was told last, per server and instance."""
     last: dict[tuple[str, str, str], Told] = {}
-    for row in case.discovery.told_of:
-        if row.port and case.discovery.is_sentry(row.asker, row.server):
+    for row in case.discovery.sentry_told:
+        if row.port:
             last[row.asker, row.server, row.instance.upper()] = row
     return list(last.values())
 

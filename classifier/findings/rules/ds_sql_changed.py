@@ -19,8 +19,8 @@ LOOKED_AT = 1000
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     found = case.discovery
     ports: dict[tuple[str, str, str], dict[int, Told]] = {}
-    for row in found.told_of:
-        if row.port and found.is_sentry(row.asker, row.server):
+    for row in found.sentry_told:
+        if row.port:
             key = (row.server, row.first.server.upper(), row.instance.upper())
             ports.setdefault(key, {}).setdefault(row.port, row)
     for (server, _, _), by_port in ports.items():
@@ -31,7 +31,11 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
 
 def _changed(case: Case, server: str, rows: list[Told]) -> Finding:
     found = case.discovery
-    flows = [flow for asker in dict.fromkeys(row.asker for row in rows) for flow in found.answering(asker, server)]
+    flows = [
+        flow
+        for asker in dict.fromkeys(row.asker for row in rows[:LOOKED_AT])
+        for flow in found.answering(asker, server)
+    ]
     text, packets = filters.of_flows(case, flows)
     story = listed([f"{row.port}/tcp at {case.at(row.first.ts_ns)} (record {row.first.record})" for row in rows])
     return Finding(
@@ -57,7 +61,7 @@ def _elsewhere(case: Case) -> Iterator[Finding]:
     for row in found.told_of:
         named.setdefault(row.server, set()).add(row.port)
     seen: set[tuple[str, str]] = set()
-    for row in [row for row in found.told_of if row.port and found.is_sentry(row.asker, row.server)][:LOOKED_AT]:
+    for row in [row for row in found.sentry_told if row.port][:LOOKED_AT]:
         if (row.asker, row.server) in seen or not found.by_name(row.asker, row.server, row.instance):
             continue
         seen.add((row.asker, row.server))

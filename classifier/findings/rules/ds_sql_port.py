@@ -14,15 +14,17 @@ from classifier.findings.ssrp import SENTRY_SITE, Told
 from classifier.units import counted
 
 SQL_DEFAULT = 1433
+LOOKED_AT = 50
+"""Servers and ports that are looked at one by one."""
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     found = case.discovery
     ports: dict[tuple[str, int], list[Told]] = {}
-    for row in found.told_of:
-        if row.port and found.is_sentry(row.asker, row.server):
+    for row in found.sentry_told:
+        if row.port:
             ports.setdefault((row.server, row.port), []).append(row)
-    for (server, port), rows in ports.items():
+    for (server, port), rows in list(ports.items())[:LOOKED_AT]:
         pairs = case.attempts.pairs(server=server, port=port, proto=TCP)
         if not any(found.by_name(row.asker, server, row.instance) for row in rows) and not pairs:
             continue  # one of many in a list that nobody wanted

@@ -9,20 +9,23 @@ from classifier.findings.case import Case, listed
 from classifier.findings.model import Finding, Rule
 from classifier.findings.ssrp import SENTRY_SITE, Told
 
+LOOKED_AT = 1000
+"""Instances that are looked at one by one."""
+
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     found = case.discovery
     reached = {(row.server, row.instance.upper()) for row in found.told_of if row.port or row.cut}
     groups: dict[tuple[str, str], list[Told]] = {}
-    for row in found.told_of:
+    for row in found.sentry_told:
         key = (row.server, row.instance.upper())
-        if row.port or key in reached or not found.is_sentry(row.asker, row.server):
+        if row.port or key in reached:
             continue
         if found.asked_itself(row.asker, row.server):  # a broadcast is answered by every SQL Server of an office
             groups.setdefault(key, []).append(row)
     findings = []
-    for (server, _), rows in groups.items():
-        others = sorted({row.instance for row in found.told_of if row.server == server and row.port})
+    for (server, _), rows in list(groups.items())[:LOOKED_AT]:
+        others = sorted(name for name, has_port in found.instances_at[server].items() if has_port)
         named = any(found.by_name(row.asker, server, row.instance) for row in rows)
         flows = [flow for row in rows for flow in found.answering(row.asker, server)]
         first, replies = rows[0].first, sum(row.replies for row in rows)
