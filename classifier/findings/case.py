@@ -47,6 +47,7 @@ class Case:
         self.flows: FlowTable = self.read.flows
         self.labels: Attribution = self.facts.labels
         self.addresses: Addresses = self.facts.addresses
+        self._servers: dict[str, list[str]] = {}
 
     @cached_property
     def attempts(self) -> Attempts:
@@ -134,6 +135,11 @@ class Case:
 
     def servers_of(self, product: str) -> list[str]:
         """Addresses that are the own side of any flow of the product, or are by the user's word; sorted."""
+        if product not in self._servers:  # every rule of a product asks
+            self._servers[product] = self._servers_of(product)
+        return self._servers[product]
+
+    def _servers_of(self, product: str) -> list[str]:
         rows = np.flatnonzero(self.of_product(product))
         numbers = np.unique(self.own_address(rows))
         seen = set(self.addresses.texts(numbers[~self.addresses.group[numbers]]).tolist())
