@@ -21,7 +21,6 @@ from classifier.findings.attempts import FAILED
 if TYPE_CHECKING:
     from classifier.findings.case import Array, Case
 
-FIRST_PORT = 18_778
 COMPONENT = "digital_sentry.audio"
 
 
@@ -37,6 +36,13 @@ class Listener:
     first_ns: int
     last_ns: int
     flows: tuple[int, ...]
+
+
+def port_range(case: Case) -> tuple[int, int]:
+    """The lowest and the highest audio port: 18778 and 18799, unless the user says otherwise."""
+    signature = case.facts.signatures.get(COMPONENT)
+    ranges = signature.ports.ranges if signature is not None else ()
+    return (ranges[0][0], ranges[-1][1]) if ranges else (0, 0)
 
 
 def audio_flows(case: Case) -> tuple[Array, Array]:

@@ -78,6 +78,9 @@ def silences(case: Case, setting: Callable[[str], float], *, sentry: bool) -> It
     silent[list(found.elsewhere(window_ns))] = False
     late = silent & ~rejected & (case.start_ns + case.duration_ns - first_ns < window_ns)
     unseen = silent & ~rejected & ~case.attempts.return_seen[found.rows]
+    one_sided = case.vantage.both_directions is False
+    if one_sided:
+        unseen = silent & ~rejected
     decided = silent & ~late & ~unseen
     groups = _grouped(case, found, np.flatnonzero(decided).tolist())
     partly = np.flatnonzero(wanted & (found.told > 0) & (found.asked > found.told))
@@ -97,7 +100,9 @@ def silences(case: Case, setting: Callable[[str], float], *, sentry: bool) -> It
     yield from sorted(findings, key=lambda item: ("error", "warning", "info").index(item.severity))
     if findings:
         return
-    if unseen.any():
+    if unseen.any() and one_sided:
+        yield Skipped("requests to 1434/udp without an answer, but the capture shows one direction only")
+    elif unseen.any():
         yield Skipped("requests to 1434/udp without an answer, but the capture shows no packet to these clients at all")
     elif late.any():
         yield Skipped(
@@ -302,6 +307,8 @@ def _broadcasts(case: Case, found: Discovery, window_ns: int) -> list[Finding]:
     asked = found.broadcast & found.sentry & (found.asked > 0)
     answered = np.unique(found.client[(found.told > 0)])
     asked &= ~np.isin(found.client, answered) & case.attempts.return_seen[found.rows]
+    if case.vantage.both_directions is False:
+        return []
     asked &= case.start_ns + case.duration_ns - first_ns >= window_ns
     findings = []
     for number in np.unique(found.client[asked]).tolist():

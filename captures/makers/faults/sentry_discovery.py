@@ -50,6 +50,36 @@ def one_direction() -> bytes:
     return cast.done()
 
 
+def half_a_mirror() -> bytes:
+    """The mirror shows only what the client sends, of its video connections too."""
+    cast = stage()
+    client = cast.clients[0]
+    cast.video(client, seconds=20)
+    cast.video(client, seconds=20)
+    for at in (1 * S, 7 * S):
+        cast.ask(at, client, cast.database, ssrp_request("SITESQL"))
+    cast.site.udp(2 * S, cast.router, 53, client, 50_000, bytes(40), ANY)
+    mac = bytes.fromhex(cast.server.mac.replace(":", ""))
+    cast.site.records[:] = [item for item in cast.site.records if item.frame[6:12] != mac]
+    return cast.done()
+
+
+def over_ipv6(*, answered: bool = False) -> bytes:
+    """The database has an IPv6 address; the instance's name is meant to hurt whoever prints it."""
+    cast = stage()
+    client = cast.site.host("six", "10.30.0.66", ip6="fd00::66")
+    database = cast.site.host("base", "10.30.0.67", ip6="fd00::67")
+    for at in (1 * S, 7 * S, 20 * S):
+        cast.site.udp6(at, client, 50_000, cast.server_six, 53, bytes(40), ANY)
+        cast.site.udp6(at + MS, cast.server_six, 53, client, 50_000, bytes(60), ANY)
+        if at < 20 * S:
+            cast.site.udp6(at + 2 * MS, client, 52_500 + at // S, database, 1434, b"\x04\x1b[2J;<b>\0", ANY)
+        if at < 20 * S and answered:
+            reply = ssrp_reply("BASE", "DS", VERSION, 49_731)
+            cast.site.udp6(at + 4 * MS, database, 1434, client, 52_500 + at // S, reply, ANY)
+    return cast.done()
+
+
 def answers_others() -> bytes:
     """Two clients are answered, the third one is not."""
     cast = stage()
@@ -167,6 +197,7 @@ SCENES = [
     Scene(SILENT, "an answer in the end", lambda: silent(answered=True), fires=0),
     Scene(SILENT, "too late to tell", silent_at_the_end, fires=0, skipped="less than 5 s before the end"),
     Scene(SILENT, "one direction", one_direction, fires=0, skipped="no packet to these clients", options=LISTED),
+    Scene(SILENT, "half a mirror", half_a_mirror, fires=0, skipped="one direction only"),
     Scene(
         SILENT,
         "answers others",
@@ -198,6 +229,8 @@ SCENES = [
         severity="warning",
         packets=3,
     ),
+    Scene("NET-SSRP-SILENT", "over IPv6", over_ipv6, says=("fd00::66", "fd00::67", "2 requests"), packets=2),
+    Scene("NET-SSRP-SILENT", "over IPv6, answered", lambda: over_ipv6(answered=True), fires=0),
     Scene("NET-CONN-FAIL", "NET-SSRP-SILENT says it", only_discovery, fires=0),
     Scene("NET-SSRP-SILENT", "a scan", inventory, fires=0),
     Scene("NET-SSRP-SILENT", "Digital Sentry's", lambda: silent(), fires=0),

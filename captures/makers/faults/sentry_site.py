@@ -27,6 +27,7 @@ class Cast:
         self.database = site.host("database", DATABASE, ttl=128)
         self.clients = [site.host(f"control{k}", address, ttl=128) for k, address in enumerate(CLIENTS, 1)]
         self.router = site.host("router", ROUTER)
+        self.server_six = site.host("names", "10.30.0.53", ip6="fd00::53")
         self._port = 52_000
 
     def port(self) -> int:

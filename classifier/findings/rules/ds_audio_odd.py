@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from classifier.findings import filters, needs
-from classifier.findings.audio import COMPONENT, FIRST_PORT, Activity, Listener, audio_flows, listeners
+from classifier.findings.audio import COMPONENT, Activity, Listener, audio_flows, listeners, port_range
 from classifier.findings.case import UDP, Case, listed
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.units import counted
@@ -84,11 +84,10 @@ def _at_once(
 def _beyond(case: Case) -> Iterator[Finding]:
     """Streams of a Digital Sentry server to its clients, above the range that is taken for audio."""
     flows, addresses = case.flows, case.addresses
-    signature = case.facts.signatures.get(COMPONENT)
     servers = [addresses.find(host) for host in case.hosts_of("digital_sentry.video", "digital_sentry.diagnostics")]
-    if signature is None or not servers:
+    start, top = port_range(case)
+    if not servers or not top:
         return
-    top = max(high for _, high in signature.ports.ranges)
     shown = case.discovery.shown_hosts
     hit = (flows.proto == UDP) & np.isin(addresses.orig, servers) & shown[addresses.resp]
     hit &= (flows.resp_port > top) & (flows.resp_port <= top + BEYOND) & (flows.orig_packets >= STREAM_PACKETS)
@@ -104,7 +103,7 @@ def _beyond(case: Case) -> Iterator[Finding]:
         summary=(
             f"{listed([addresses.text(k) for k in dict.fromkeys(addresses.orig[rows].tolist())])} sends streams to "
             f"{listed(clients)} on ports {int(flows.resp_port[rows].min())} to {last}/udp. Digital Sentry counts audio "
-            f"ports up from {FIRST_PORT} without a stated end; {top} is where this report stops. Firewall rules made "
+            f"ports up from {start} without a stated end; {top} is where this report stops. Firewall rules made "
             f"for 187xx may stop there too."
         ),
         flow_ids=rows.tolist(),
@@ -112,8 +111,8 @@ def _beyond(case: Case) -> Iterator[Finding]:
         display_filter=text,
         packets=packets,
         remedy=(
-            f"If it is audio, allow {FIRST_PORT}-{last}/udp and read the capture again with "
-            f"--map {COMPONENT}={FIRST_PORT}-{last}/udp."
+            f"If it is audio, allow {start}-{last}/udp and read the capture again with "
+            f"--map {COMPONENT}={start}-{last}/udp."
         ),
     )
 

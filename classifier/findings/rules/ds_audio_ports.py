@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from classifier.findings import filters, needs
-from classifier.findings.audio import FIRST_PORT, Listener, audio_flows, listeners
+from classifier.findings.audio import Listener, audio_flows, listeners, port_range
 from classifier.findings.case import Case, listed
 from classifier.findings.model import Finding, Rule, Skipped
 from classifier.units import counted
@@ -18,7 +18,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
     rows, alike = audio_flows(case)
     if not len(rows):
         if len(alike):
-            yield Skipped(f"streams to {FIRST_PORT}/udp and above, but nothing else here shows Digital Sentry")
+            yield Skipped(f"streams to {port_range(case)[0]}/udp and above, but nothing else here shows Digital Sentry")
         return
     servers: dict[str, list[Listener]] = {}
     for item in listeners(case, rows):
@@ -31,9 +31,10 @@ def _finding(case: Case, server: str, items: list[Listener]) -> Finding:
     items = sorted(items, key=lambda item: (item.port, item.client))
     clients = {item.client for item in items}
     ports = sorted({item.port for item in items})
-    last = max(ports[-1], FIRST_PORT + len(clients) - 1)
-    span = f"{FIRST_PORT}/udp" if last == FIRST_PORT else f"{FIRST_PORT}-{last}/udp"
-    unused = [str(port) for port in range(FIRST_PORT, last) if port not in ports]
+    start = port_range(case)[0]
+    last = max(ports[-1], start + len(clients) - 1)
+    span = f"{start}/udp" if last == start else f"{start}-{last}/udp"
+    unused = [str(port) for port in range(start, last) if port not in ports]
     said = [
         f"{case.place(server)} sends audio to "
         + listed([f"{item.client} on {item.port} ({counted(item.sent, 'packet')})" for item in items], most=NAMED)
