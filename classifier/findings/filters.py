@@ -9,7 +9,7 @@ fragments have no ports in Wireshark, so of fragmented flows it selects fewer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,20 +86,27 @@ def of_queries(case: Case, hosts: Sequence[str]) -> tuple[str, int]:
     ends = " || ".join(f"{'ipv6' if six else 'ip'}.src == {host}" for host in named)
     ends = f"({ends})" if len(named) > 1 else ends
     kind = "icmpv6.type == 130" if six else "igmp.type == 0x11 && !icmp"
-    return f"{ends} && {kind}", _messages(case, lambda item: item.kind == "query" and item.host in named)
+    return f"{ends} && {kind}", _records([item for item in case.groups.queries if item.host in named])
 
 
 def of_reports(case: Case, group: str) -> tuple[str, int]:
     """A filter for the IGMP joins and leaves of an IPv4 group, and how many packets they are; none for IPv6."""
     if ":" in group:
         return "", 0
-    selected = _messages(case, lambda item: item.kind != "query" and item.group == group)
-    return f"igmp.maddr == {group} && igmp.type != 0x11 && !icmp", selected
+    return f"igmp.maddr == {group} && igmp.type != 0x11 && !icmp", _records(case.groups.messages.get(group, []))
 
 
-def _messages(case: Case, wanted: Callable[[Membership], bool]) -> int:
+def of_records(case: Case, records: Sequence[tuple[int, int]]) -> tuple[str, int | None]:
+    """A filter for some records, (capture, number from 1), the first `FLOWS_IN_A_FILTER`; none with several files."""
+    numbers = sorted({number for _, number in records})[:FLOWS_IN_A_FILTER]
+    if len(case.read.captures) != 1 or not numbers:
+        return "", None
+    return " || ".join(f"frame.number == {number}" for number in numbers), len(numbers)
+
+
+def _records(messages: Sequence[Membership]) -> int:
     """Packets: one can hold several messages."""
-    return len({(item.capture, item.record) for item in case.read.memberships if wanted(item)})
+    return len({(item.capture, item.record) for item in messages})
 
 
 def _of_flow(case: Case, flow: int) -> tuple[str, Array]:

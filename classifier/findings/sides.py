@@ -23,6 +23,8 @@ FLOODED = 0.05
 """Share of the packets up to which unicast without any answer may be what a switch sent everywhere (ours)."""
 ENOUGH = 10
 """Packets between hosts from which the place can be told (ours)."""
+FRAMES = 3
+"""Frames without padding, and with it, from which they tell who captured (ours)."""
 
 
 class Sides:
@@ -114,17 +116,29 @@ class Sides:
 
     def place(self, most: float) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         """`(place, hosts, reasons)`: one of `vantage.PLACES`. `most`: share of the packets that one end must have."""
-        own = self._capturing_host()
+        own, mac = self._capturing_host()
         center, hosts, reason = self._center(most)
-        if own:
-            return "host", hosts if center in ("port", "pair") and len(hosts) == 1 else (), (own, reason)
-        return center, hosts, (reason,)
+        if not own:
+            return center, hosts, (reason,)
+        senders = self._senders_from(mac) if mac else ()
+        named = tuple(host for host in hosts if host in senders) if mac else hosts
+        if len(named) != 1:
+            named = senders if len(senders) == 1 else ()
+        return "host", named, (own, reason)
 
-    def _capturing_host(self) -> str:
-        """What only the host that captured shows; empty without."""
+    def _senders_from(self, mac: int) -> tuple[str, ...]:
+        """Addresses that send unicast from a MAC address."""
+        flows, addresses = self.flows, self.addresses
+        orig = self.unicast & (flows.orig_mac == mac) & (flows.orig_packets > 0)
+        resp = self.unicast & (flows.resp_mac == mac) & (flows.resp_packets > 0)
+        numbers = np.unique(np.concatenate([addresses.orig[orig], addresses.resp[resp]]))
+        return tuple(addresses.texts(numbers).tolist())
+
+    def _capturing_host(self) -> tuple[str, int]:
+        """What only the host that captured shows, empty without; its MAC address, 0 when it is not known."""
         names = {name for info in self.case.read.captures for name in info.link_types}
         if names & set(COOKED):
-            return "Linux' cooked capture: taken on a host"
+            return "Linux' cooked capture: taken on a host", 0
         words = self.addresses.words
         loop = np.where(
             self.addresses.version == 4,
@@ -132,8 +146,26 @@ class Sides:
             (words[:, 3] == 1) & ~words[:, :3].any(axis=1),
         )
         if self.n and loop.all():
-            return "loopback addresses: taken on the host itself"
-        return ""
+            return "loopback addresses: taken on the host itself", 0
+        return self._unsent_frames()
+
+    def _unsent_frames(self) -> tuple[str, int]:
+        """Frames as they are before a network card pads or cuts them."""
+        watched = self.case.read.watched
+        if watched is None:
+            return "", 0
+        rows = [(int(row["mac"]), int(row["bare"]), int(row["padded"])) for row in watched.macs]
+        bare = [row for row in rows if row[1]]
+        padded = sum(row[2] for row in rows if not row[1])
+        if len(bare) == 1 and bare[0][1] >= FRAMES and not bare[0][2] and padded >= FRAMES:
+            name = mac_text(bare[0][0])
+            text = f"frames of {name} are without the padding that all others have: taken on that host"
+            return text, bare[0][0]
+        if watched.beyond_jumbo >= FRAMES and len(watched.giant_macs) == 1:
+            name = mac_text(watched.giant_macs[0])
+            text = f"packets up to {watched.largest:,} bytes, all from or to {name}: taken on that host, with offload"
+            return text, watched.giant_macs[0]
+        return "", 0
 
     def _center(self, most: float) -> tuple[str, tuple[str, ...], str]:
         flows, addresses = self.flows, self.addresses
