@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from classifier.findings.media import digifort_servers, is_sound
+from classifier.findings.media import digifort_servers, may_pause
 
 if TYPE_CHECKING:
     from classifier.findings.case import Case
@@ -17,12 +17,12 @@ Row = dict[str, Any]
 
 
 def camera_streams(case: Case) -> list[Row]:
-    """Video streams that a Digifort server takes, in order of time: sound and what servers send is left out."""
+    """Video streams that a Digifort server takes, in order of time: sound, metadata and what servers send are left out."""
     servers = digifort_servers(case)
     rows = [
         row
         for row in case.report.rows("streams")
-        if row["receiver_address"] in servers and row["sender_address"] not in servers and not is_sound(row)
+        if row["receiver_address"] in servers and row["sender_address"] not in servers and not may_pause(row)
     ]
     return sorted(rows, key=lambda row: (row["first_ns"], row["flow_id"], row["ssrc"]))
 

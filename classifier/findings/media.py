@@ -30,7 +30,7 @@ Set = Callable[[str], float]
 SETTINGS = (
     Setting("share", 0.01, "share", "of a stream's packets that may be lost"),
     Setting("packets", 100, "packets", "captured of a stream until it is judged"),
-    Setting("jitter_ms", 50, "ms", "mean jitter of pictures (first packets of each time stamp) that is still steady"),
+    Setting("jitter_ms", 100, "ms", "mean jitter of pictures (first packets of each time stamp) that is still steady"),
     Setting("silence_s", 5, "s", "a video stream may be silent and then go on"),
     Setting("reported", 0.02, "share", "that the receiver may report lost between two of its reports"),
     Setting("continuity", 0.01, "share", "of a transport stream's packets with a break of the counters"),
@@ -43,7 +43,7 @@ PATH, SENDER, RECEIVER, CONTINUITY, SILENCE, JITTER, CAPTURE = range(7)
 _SOUND = frozenset(
     {"PCMU", "PCMA", "GSM", "G722", "G723", "G728", "G729", "G726", "L16", "DVI4", "LPC", "MPA", "QCELP"}
 )
-_SOUND_PARTS = ("AAC", "MPEG4-GENERIC", "MP4A", "OPUS", "TELEPHONE-EVENT", "G726", "SPEEX", "AMR", "CN")
+_PAUSING = ("AAC", "MPEG4-GENERIC", "MP4A", "OPUS", "TELEPHONE-EVENT", "G726", "SPEEX", "AMR", "METADATA", "SMPTE291")
 _FEWEST_PER_SECOND = 5
 """A stream with fewer packets a second (ONVIF metadata, a picture now and then) is silent by nature."""
 _SENT_ON = 0.5
@@ -187,7 +187,7 @@ def _unseen_bytes(case: Case, row: Row) -> int:
 def _silence(case: Case, number: int, row: Row, setting: Set, busy: Callable[[int, int], bool]) -> Iterator[Trouble]:
     silent_s = row["longest_silence_s"]
     active_s = (row["last_ns"] - row["first_ns"]) / SECOND - silent_s
-    if silent_s <= setting("silence_s") or is_sound(row) or row["packets"] < _FEWEST_PER_SECOND * max(active_s, 1.0):
+    if silent_s <= setting("silence_s") or may_pause(row) or row["packets"] < _FEWEST_PER_SECOND * max(active_s, 1.0):
         return
     table = case.read.streams
     low, high = np.searchsorted(table.bins["stream"], [number, number + 1])
@@ -207,10 +207,10 @@ def _silence(case: Case, number: int, row: Row, setting: Set, busy: Callable[[in
         yield Trouble(SILENCE, silent_s, text, row)
 
 
-def is_sound(row: Row) -> bool:
-    """Whether a stream's codec is an audio codec, which may fall silent by itself."""
+def may_pause(row: Row) -> bool:
+    """Whether a stream is sound or data about pictures, which fall silent by themselves."""
     codec = str(row["codec"]).upper()
-    return codec in _SOUND or any(part in codec for part in _SOUND_PARTS)
+    return codec in _SOUND or any(part in codec for part in _PAUSING)
 
 
 # -- the whole capture

@@ -31,6 +31,34 @@ def made(*builders: Build) -> Callable[[], bytes]:
     return make
 
 
+def tagged(*builders: Build, snaplen: int = 0) -> Callable[[], bytes]:
+    """The same in a VLAN, with a limit of bytes per packet."""
+
+    def make() -> bytes:
+        site = lan(snaplen=snaplen)
+        site.vlan = 12
+        for build in builders:
+            build(site)
+        return capture_bytes(site)
+
+    return make
+
+
+def over_ipv6(lost: Iterable[int]) -> Build:
+    """A stream of no known system over IPv6."""
+    gone = set(lost)
+
+    def build(site: Site) -> None:
+        sender = site.host("sender", "10.1.0.60", ip6="fd00::60")
+        receiver = site.host("receiver", "10.1.0.61", ip6="fd00::61")
+        for number in range(150):
+            text = payloads.rtp(96, number, number * 3600, 0x77, b"\x41\x9a" + bytes(60), mark=True)
+            if number not in gone:
+                site.udp6(number * 40 * MS, sender, 5004, receiver, 20_000, text, ANY)
+
+    return build
+
+
 def at_work(seconds: int = 10) -> Build:
     """The Digifort server and a client, talking for so long."""
     return lambda site: digifort_at_work(site, server_of(site), site.host("client", CLIENT), seconds=seconds)
@@ -181,7 +209,7 @@ def late_by_turns(delay: int) -> Build:
     def build(site: Site) -> None:
         stream = RtpStream(site, camera_of(site, 1), 6970, server_of(site), 3000, ANY)
         for number in range(150):
-            at = number * 100 * MS
+            at = number * 200 * MS
             unit = payloads.h264_picture(site.rng, 300, key=number % 20 == 0, largest=1200)[-1]
             stream.packet(at + delay * (number % 2), stream.stamp(at), unit, mark=True)
 
@@ -200,6 +228,13 @@ SCENES: list[Scene] = [
         severity="warning",
     ),
     Scene("DGF-MEDIA-LOSS", "three cameras, nothing lost", made(at_work(), camera(1), camera(2), camera(3)), fires=0),
+    Scene(
+        "DGF-MEDIA-LOSS",
+        "the same in a VLAN, 96 bytes of each packet",
+        tagged(at_work(), camera(1, lost=LOST), camera(2), camera(3), snaplen=96),
+        says=("10.1.0.31 to 10.1.0.5: ", "5, at most 3 in a row", "to port 3000"),
+        never=("10.1.0.32",),
+    ),
     Scene(
         "DGF-MEDIA-LOSS",
         "one camera alone: it may be the capture",
@@ -262,10 +297,10 @@ SCENES: list[Scene] = [
     Scene(
         "DGF-MEDIA-LOSS",
         "pictures late by turns",
-        made(at_work(20), late_by_turns(90 * MS)),
-        says=("packets arrive unsteadily, jitter 8", "jitter of the pictures"),
+        made(at_work(30), late_by_turns(180 * MS)),
+        says=("packets arrive unsteadily, jitter 16", "jitter of the pictures"),
     ),
-    Scene("DGF-MEDIA-LOSS", "pictures a little late", made(at_work(20), late_by_turns(20 * MS)), fires=0),
+    Scene("DGF-MEDIA-LOSS", "pictures a little late", made(at_work(30), late_by_turns(40 * MS)), fires=0),
     Scene(
         "DGF-MEDIA-LOSS",
         "a lossy camera, and the limit set higher",
@@ -280,6 +315,12 @@ SCENES: list[Scene] = [
         says=("10.50.0.20 to 10.50.0.5: ", "10, at most 10 in a row"),
         never=("10.50.0.21", "10.50.0.22"),
         severity="warning",
+    ),
+    Scene(
+        "NET-MEDIA-LOSS",
+        "over IPv6",
+        made(over_ipv6((40, 41, 90))),
+        says=("fd00::60 to fd00::61: 2.0 % of a stream's packets", "3, at most 2 in a row"),
     ),
     Scene("NET-MEDIA-LOSS", "streams without a fault", plain(("pictures", ()), ("sound", ())), fires=0),
     Scene(

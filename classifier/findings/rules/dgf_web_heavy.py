@@ -18,7 +18,11 @@ MEGABYTE = 1_000_000
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     flows = case.flows
-    for rank, (address, port, rows) in enumerate(by_responder(case, np.flatnonzero(case.owned_by("digifort.web")))):
+    web = np.flatnonzero(case.owned_by("digifort.web"))
+    server = np.unique(case.addresses.resp[web] << 16 | flows.resp_port[web], return_inverse=True)[1]
+    much = np.bincount(server, flows.resp_wire[web]) > setting("megabytes") * MEGABYTE  # to one client at least
+    much |= np.bincount(server, (flows.evidence[web] & mark_bit("mjpeg")) != 0) > 0
+    for rank, (address, port, rows) in enumerate(by_responder(case, web[much[server]])):
         clients = originators(case, rows)
         sent = int(flows.resp_wire[rows].sum())
         pictures = rows[(flows.evidence[rows] & mark_bit("mjpeg")) != 0]
