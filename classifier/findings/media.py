@@ -107,7 +107,7 @@ def judged(case: Case, setting: Set, mine: Callable[[Row], bool]) -> Iterator[Fi
     numbers = ranking(case.facts)[: len(rows)]
     ground = _ground(case)
     chosen = [(number, row) for number, row in zip(numbers, rows, strict=True) if mine(row)]
-    busy = _busy_bins(case)
+    busy = captured_between(case)
     troubles = [item for number, row in chosen for item in _troubles(case, number, row, setting, ground, busy)]
     copied = [row for _, row in chosen if _is_copied(row)]
     if copied:
@@ -228,8 +228,8 @@ def _ground(case: Case) -> _Ground:
     return _Ground(" and ".join(words), separable and case.facts.losses is not None)
 
 
-def _busy_bins(case: Case) -> Callable[[int, int], bool]:
-    """Whether anything was captured between two times; else the capture has a gap, and no stream is to blame."""
+def captured_between(case: Case) -> Callable[[int, int], bool]:
+    """Asks whether anything was captured between two times (ns); else the capture has a gap, and nobody is to blame."""
 
     @cache
     def times() -> Any:

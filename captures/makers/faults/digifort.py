@@ -380,18 +380,19 @@ CLIENTS = [
     Scene(
         "DGF-CLIENT-STALL",
         "four seconds without data, and lost segments",
-        made(watches(quiet=4, again=12)),
+        made(at_work(14), watches(quiet=4, again=12)),
         says=("The path held it up",),
         severity="warning",
     ),
     Scene(
         "DGF-CLIENT-STALL",
         "the server pauses",
-        made(watches(quiet=4)),
+        made(at_work(14), watches(quiet=4)),
         says=("Neither the client nor the path held it up",),
         severity="info",
     ),
     Scene("DGF-CLIENT-STALL", "video without a pause", made(watches()), fires=0),
+    Scene("DGF-CLIENT-STALL", "nothing captured at all for four seconds", made(watches(quiet=4)), fires=0),
     Scene("DGF-CLIENT-STALL", "talk now and then is no video", made(at_work(12)), fires=0),
     Scene(
         "DGF-CLIENT-STALL",

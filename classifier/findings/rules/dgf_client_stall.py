@@ -9,6 +9,7 @@ import numpy as np
 from classifier.findings import needs
 from classifier.findings.case import SECOND, Array, Case
 from classifier.findings.endpoints import flows_filter
+from classifier.findings.media import captured_between
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.units import counted, percent, rate, span
 
@@ -25,10 +26,15 @@ _SERVER = (
     "time, then at the server's load; playback that was paused looks the same."
 )
 
+_VIDEO = ("digifort.server", "digifort.http_api", "digifort.rtsp")
+_UNSEEN = 0.01
+"""Share of the server's bytes that the capture may lack: where it has gaps itself, a stand-still is no news (ours)."""
+BIN_NS = 100_000_000
+
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     flows, tcp = case.flows, case.read.tcp
-    of_server = case.owned_by("digifort.server")[tcp.flow]
+    of_server = case.owned_by(*_VIDEO)[tcp.flow]
     flow = tcp.flow
     lasted = flows.last_ns[flow] - flows.first_ns[flow]
     sent = flows.resp_payload[flow]
@@ -36,7 +42,12 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     video &= sent * 8 * SECOND >= setting("kbps") * 1000 * lasted.astype("f8")
     full = tcp.orig["zero_window_ns"] >= setting("window_s") * SECOND
     stood = tcp.resp["stall_ns"] >= setting("stall_s") * SECOND
+    stood &= tcp.resp["unseen_bytes"] <= _UNSEEN * sent
     rows = np.flatnonzero(video & (full | stood))
+    captured, begin = captured_between(case), tcp.resp["stall_at_ns"]
+    end = begin + tcp.resp["stall_ns"]
+    there = [bool(full[row]) or captured(int(begin[row]) + BIN_NS, int(end[row]) - BIN_NS) for row in rows.tolist()]
+    rows = rows[np.array(there, bool)]
     pair = case.addresses.orig[flow[rows]] * max(len(case.addresses), 1) + case.addresses.resp[flow[rows]]
     order = np.lexsort((-np.maximum(tcp.orig["zero_window_ns"][rows], tcp.resp["stall_ns"][rows]), pair))
     rows, pair = rows[order], pair[order]
