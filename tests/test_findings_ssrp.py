@@ -54,7 +54,7 @@ def test_exchanges_are_digital_sentrys_by_their_ends(tmp_path: Path) -> None:
     assert not case_of(sentry_discovery.only_discovery(), tmp_path).discovery.sentry.any()
     tried = case_of(sentry_discovery.only_discovery(video_tried=True), tmp_path).discovery
     assert tried.sentry.all()
-    ends = {tried.case.addresses.text(number) for number in tried.sentry_hosts.nonzero()[0]}
+    ends = set(tried.case.addresses.texts(tried.sentry_hosts.nonzero()[0]).tolist())
     assert ends == {CLIENTS[0], SERVER}
     scanned = case_of(sentry_discovery.only_discovery(scan=True), tmp_path).discovery
     assert not len(scanned.attempts) and not scanned.sentry.any()

@@ -165,7 +165,15 @@ SCENES = [
         SILENT,
         "no answer at all",
         lambda: silent(),
-        says=(CLIENTS[0], DATABASE, "instance SITESQL", "6 requests", "07:33:21.000 UTC", "filtered without a word"),
+        says=(
+            CLIENTS[0],
+            DATABASE,
+            "instance SITESQL",
+            "6 requests",
+            "07:33:21.000 UTC",
+            "filtered without a word",
+            "the server is down",
+        ),
         severity="error",
         packets=6,
     ),
@@ -214,7 +222,9 @@ SCENES = [
         says=("instance OLDSQL", "1434/udp is open"),
         severity="error",
     ),
-    Scene(SILENT, "the port is known otherwise", known_port, says=("nevertheless",), severity="warning"),
+    Scene(
+        SILENT, "the port is known otherwise", known_port, says=("nevertheless", "The server is up"), severity="warning"
+    ),
     Scene(SILENT, "attempts at 18772 besides", lambda: only_discovery(video_tried=True), severity="error"),
     Scene(SILENT, "the user says what it is", only_discovery, severity="error", options=LISTED),
     Scene(SILENT, "a port scan besides", lambda: only_discovery(scan=True), fires=0, skipped="shows Digital Sentry"),

@@ -181,7 +181,12 @@ SQL = [
         packets=2,
     ),
     Scene(
-        "DS-SQL-BLOCKED", "no answer", lambda: known_sql("silent"), says=("unanswered",), severity="error", packets=3
+        "DS-SQL-BLOCKED",
+        "no answer",
+        lambda: known_sql("silent"),
+        says=("unanswered", "filtered, or nothing listens"),
+        severity="error",
+        packets=3,
     ),
     Scene(
         "DS-SQL-BLOCKED",

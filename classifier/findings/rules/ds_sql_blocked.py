@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from classifier.findings import filters
-from classifier.findings.attempts import DROPPED, FAILED, INCONCLUSIVE, OUTCOMES, REFUSED, REJECTED, Pair
+from classifier.findings.attempts import DROPPED, FAILED, INCONCLUSIVE, OUTCOMES, REFUSED, REJECTED, UNANSWERED, Pair
 from classifier.findings.case import TCP, Case, listed
 from classifier.findings.model import Finding, Rule, Setting, Skipped
 from classifier.findings.rejections import words_of
@@ -103,6 +103,8 @@ def _blocked(case: Case, server: str, port: int, outcome: int, items: list[tuple
         said.append("A RST came back: nothing listens on that port any more, or a firewall refuses in its name.")
     elif outcome == DROPPED:
         said.append("The connection is accepted and reset before the server says a word.")
+    elif outcome == UNANSWERED:
+        said.append("No RST either: the port is filtered, or nothing listens and Windows' firewall hides it.")
     if others:
         said.append(f"From {listed(sorted(set(others)))} it works.")
     text, packets = filters.of_flows(case, flows)

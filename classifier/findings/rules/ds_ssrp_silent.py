@@ -16,7 +16,7 @@ RULE = Rule(
     source=(
         "Pelco support article on Digital Sentry's ports: \"SQL discovery port used by DS ControlPoint to locate the "
         'dynamic SQL TCP port"; "connection failure will occur"; [MC-SQLR] 3.2.5 on what a server ignores; causes by '
-        "RFC 792 and RFC 1812 5.2.7.1"
+        "RFC 792 and RFC 1812 5.2.7.1; stealth mode of Windows' firewall: Microsoft support 2586744"
     ),
     check=partial(silences, sentry=True),
     needs=(SENTRY_SITE,),
