@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 
 def camera_streams(case: Case) -> list[Row]:
-    """Video streams that a Digifort server takes, in order of time; no sound, no metadata, nothing that servers send."""
+    """Video that Digifort servers take, in order of time: no sound, no metadata, nothing that servers send."""
     servers = digifort_servers(case)
     rows = [
         row

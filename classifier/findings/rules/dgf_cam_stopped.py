@@ -12,6 +12,7 @@ from classifier.findings import needs
 from classifier.findings.cameras import Row, by_camera, camera_streams
 from classifier.findings.case import SECOND, Array, Case, listed
 from classifier.findings.endpoints import flows_filter
+from classifier.findings.examine import FINDINGS_OF_A_RULE
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.flows.table import TCP_STATES
 from classifier.units import counted, span
@@ -21,6 +22,8 @@ TOGETHER_NS = 2 * SECOND
 ORDERLY_NS = 5 * SECOND
 """A TEARDOWN, or the end of the RTSP connection, this close to the last packet ended it in order (ours)."""
 _FEWEST, _FEWEST_PER_SECOND = 100, 5
+_ASKED = 50
+"""Cameras of one finding whose connections are looked for."""
 _ENDED = [TCP_STATES.index(name) for name in ("closed", "half_closed", "midstream_closed")]
 
 
@@ -98,9 +101,8 @@ def _finding(case: Case, rank: int, group: list[_Stop], end: int) -> Finding:
         title = f"Camera {cameras[0]} stopped sending to {case.place(first.server)} at {when}"
     else:
         title = f"{len(group)} cameras stopped sending to {case.place(first.server)} at once, at {when}"
-    again = [
-        pair for stop in group for pair in case.attempts.pairs(client=stop.server, server=stop.camera) if pair.failed
-    ]
+    known = group[:_ASKED] if rank < FINDINGS_OF_A_RULE else []
+    again = [pair for stop in known for pair in case.attempts.pairs(client=stop.server, server=stop.camera)]
     tries = sum(pair.failed for pair in again)
     then = (
         f"The server tried {counted(tries, 'time')} to connect again, in vain."

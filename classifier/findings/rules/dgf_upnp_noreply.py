@@ -11,6 +11,7 @@ from classifier.evidence.marks import mark_bit
 from classifier.findings import needs
 from classifier.findings.case import SECOND, UDP, Array, Case, joined, listed, sorted_addresses
 from classifier.findings.endpoints import flows_filter
+from classifier.findings.examine import FINDINGS_OF_A_RULE
 from classifier.findings.model import Finding, Rule, Setting, Skipped
 from classifier.units import counted, span
 
@@ -27,8 +28,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
     for error in case.read.quoted:
         if error.quoted.proto == UDP and ports[error.quoted.dst_port] and _refuses(error):
             refused.setdefault((error.quoted.dst, error.quoted.dst_port), []).append(error)
-    for (host, port), errors in sorted(refused.items()):
-        yield _refusal(case, host, port, errors)
+    most = sorted(refused, key=lambda end: (-sum(item.packets for item in refused[end]), end))
+    for rank, (host, port) in enumerate(most):
+        yield _refusal(case, rank, host, port, refused[host, port])
     flows, orig, resp = case.flows, case.addresses.orig, case.addresses.resp
     asked = (flows.proto == UDP) & ports[flows.orig_port] & (flows.orig_packets > 0)
     asked &= case.addresses.group[resp] & ((flows.evidence & mark_bit("ssdp")) != 0)
@@ -48,15 +50,13 @@ def _refuses(error: IcmpError) -> bool:
     return own or kind in _FORBIDDEN[error.version]
 
 
-def _refusal(case: Case, host: str, port: int, errors: list[IcmpError]) -> Finding:
+def _refusal(case: Case, rank: int, host: str, port: int, errors: list[IcmpError]) -> Finding:
     """The host itself, or a filter before it, refuses what devices answer."""
     first = min(errors, key=lambda item: item.first_ns)
     count = sum(item.packets for item in errors)
     devices = listed(sorted_addresses({item.quoted.src for item in errors}), "device")
     own = first.sender == host
-    flows = np.flatnonzero(
-        (case.flows.proto == UDP) & (case.addresses.resp == case.addresses.find(host)) & (case.flows.resp_port == port)
-    )
+    flows = _answers(case, host, port) if rank < FINDINGS_OF_A_RULE else []
     icmp = "icmp" if first.version == 4 else "icmpv6"
     ip = "ip" if first.version == 4 else "ipv6"
     same = all(
@@ -79,12 +79,20 @@ def _refusal(case: Case, host: str, port: int, errors: list[IcmpError]) -> Findi
                 else "A device on the way forbids it."
             )
         ),
-        flow_ids=flows.tolist(),
+        flow_ids=flows,
         first_record=first.record,
         display_filter=text if same else "",
         packets=count if same else None,
         severity="warning",
     )
+
+
+def _answers(case: Case, host: str, port: int) -> list[int]:
+    """Flows that end at the host's port."""
+    udp, number = case.flows.proto == UDP, case.addresses.find(host)
+    there = udp & (case.addresses.resp == number) & (case.flows.resp_port == port)
+    turned = udp & (case.addresses.orig == number) & (case.flows.orig_port == port)
+    return [int(flow) for flow in np.flatnonzero(there | turned)]
 
 
 def _silence(
