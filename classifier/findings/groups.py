@@ -90,11 +90,11 @@ class Groups:
 
     @cached_property
     def all(self) -> list[Group]:
-        """Groups with traffic, most bytes first, then those that were only joined; at most `GROUPS_LOOKED_AT`."""
+        """Groups with traffic, most bytes first, then those only joined, most often first: `GROUPS_LOOKED_AT`."""
         numbers, at = np.unique(self.sources["group"], return_inverse=True)
         order = np.lexsort((numbers, -sums(at, self.sources["wire"], len(numbers))))[:GROUPS_LOOKED_AT]
         heard = self.case.addresses.texts(numbers[order]).tolist() if len(order) else []
-        joined = sorted(set(self.messages) - set(heard), key=address_words)
+        joined = sorted(set(self.messages) - set(heard), key=lambda name: (-len(self.messages[name]), name))
         return [self.get(address) for address in (*heard, *joined[: GROUPS_LOOKED_AT - len(heard)])]
 
     def of(self, component: str) -> list[Group]:
@@ -195,7 +195,7 @@ class Groups:
         kept = port >= 0
         if not kept.any():
             return 0, 0
-        pairs = np.unique(second[kept] * 65536 + port[kept])
+        pairs = distinct(second[kept] * 65536 + port[kept])
         seconds, count = np.unique(pairs // 65536, return_counts=True)
         return int(count.max()), int(seconds[count.argmax()]) * _SECOND
 
@@ -208,6 +208,14 @@ class Groups:
         for k in np.flatnonzero((rows["kind"] == KIND_RTP) & np.isin(flow, self.flows)).tolist():
             out.setdefault(int(flow[k]), []).append(rows[k])
         return out
+
+    def with_rtp(self, sources: Array) -> list[int]:
+        """Which SOURCE rows of one group (places in `sources`) carry RTP."""
+        if not len(sources) or not self.ssrcs:
+            return []
+        places = np.flatnonzero(np.isin(self.flows, list(self.ssrcs)))
+        inside = places[(places >= sources["low"][0]) & (places < sources["high"][-1])]
+        return [int(k) for k in np.unique(np.searchsorted(sources["low"], inside, side="right") - 1)]
 
 
 class Group:
@@ -238,7 +246,7 @@ class Group:
     @property
     def ports(self) -> list[int]:
         """Destination ports, ascending."""
-        return [int(port) for port in np.unique(self.sources["port"])]
+        return [int(port) for port in distinct(self.sources["port"])]
 
     @property
     def messages(self) -> list[Membership]:
@@ -283,6 +291,12 @@ class Group:
         """VLANs of the flows, `NO_VLAN` for none."""
         return [int(vlan) for vlan in np.unique(self.groups.case.flows.vlan[self.flow_ids(sources)])]
 
+    def sent_by(self, hosts: Iterable[str]) -> list[str]:
+        """Those of some hosts that send to the group."""
+        named = list(hosts)
+        sends = np.isin([self.groups.case.addresses.find(host) for host in named], self.sources["sender"])
+        return [host for host, does in zip(named, sends.tolist(), strict=True) if does]
+
     def pps(self, sources: Array | None = None) -> float:
         """Packets per second while it was sent to, over a second at least."""
         rows = self.sources if sources is None else sources
@@ -298,8 +312,14 @@ def group_mac(address: str) -> int:
 
 def is_link_local(address: str) -> bool:
     """224.0.0.x and ff02:: and below: never leave their network, and snooping switches send them everywhere."""
-    version, words = address_words(address)
-    return words[3] >> 8 == 0xE00000 if version == 4 else words[0] >> 16 & 0xF <= 2
+    return address[3] in "012" if ":" in address else address.startswith("224.0.0.")
+
+
+def distinct(values: Array) -> Array:
+    """Sorted distinct numbers; sorting is faster than the hash table of `np.unique` from some thousands on."""
+    values = np.sort(values)
+    kept: Array = values[np.concatenate(([True], values[1:] != values[:-1]))] if len(values) else values
+    return kept
 
 
 def not_link_local(groups: Iterable[Group]) -> Iterator[Group]:

@@ -1,7 +1,7 @@
 """What a capture shows of the network's handling of multicast: queriers, members, and what switches forward.
 
-In: a Case, settings of a rule. Out: `Verdict`s: one for each group (or network, "") that something is wrong with.
-Next: the rules net_mc_*, and DGF-MC-SWITCH, which says what of it concerns Digifort's groups.
+In: a Case, settings of a rule, groups to look at. Out: what is wrong with which of them, or why the capture cannot
+tell. Next: the rules net_mc_* for all groups, and DGF-MC-SWITCH, which says what of it concerns Digifort's.
 
 Snooping switches send reports towards the querier only (RFC 4541 2.1.1), queries and 224.0.0.x to everybody
 (2.1.2). So what a capture can tell depends on where it was taken, and a claim of absence on how long it is: a group
@@ -12,8 +12,7 @@ unless a query says otherwise (RFC 9776 8.4).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -45,15 +44,6 @@ RESTART = Setting("restart", 5, "s", "after a new join within which the data mus
 LEAVE = Setting("leave", 3, "s", "after a leave within which the data must stop")
 PACKETS = Setting("packets", 10, "packets", "of data that a claim rests on")
 SENDERS_COMPARED = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is wrong with a group ("": with the network), in one sentence beginning small, and how bad it is."""
-
-    group: str
-    severity: str
-    words: str
 
 
 def lifetime_s(case: Case, age: float) -> float:
@@ -142,21 +132,13 @@ def unqueried(case: Case, age: float) -> Iterator[tuple[tuple[int, int], dict[st
             yield where, dict(groups)
 
 
-def unqueried_groups(case: Case, setting: Values) -> Iterator[Verdict]:
-    """The groups whose members nobody asks about."""
-    for item in unqueried(case, setting("age")):
-        if not isinstance(item, Skipped):
-            for group in item[1]:
-                yield Verdict(group, "warning", f"nobody asks for members in {span(case.duration_ns)} (no querier)")
-
-
 # -- data without members, members without data
 
 
-def silent(case: Case, setting: Values) -> Iterator[tuple[Group, int, int] | Skipped]:
+def silent(case: Case, setting: Values, groups: Sequence[Group]) -> Iterator[tuple[Group, int, int] | Skipped]:
     """Groups with members and without data: (group, from, to)."""
-    short = 0
-    for group in not_link_local(case.groups.all):
+    short = hidden = 0
+    for group in not_link_local(groups):
         joins = group.joins
         if not joins or group.address in case.groups.known_services or is_assigned(group.address):
             continue
@@ -164,14 +146,15 @@ def silent(case: Case, setting: Values) -> Iterator[tuple[Group, int, int] | Ski
         if end - start < setting("membership") * SECOND:
             short += not group.packets
             continue
-        if _sent_within(case, group, start, end) or set(group.members) <= _senders(case, group):
+        if _sent_within(case, group, start, end) or len(group.sent_by(group.members)) == len(group.members):
             continue
         if case.vantage.both_directions is False or not others_send(case, group.members):
-            yield Skipped(
-                f"no data for {group.address}, which was joined, but none for other groups from others either"
-            )
+            hidden += 1
         else:
             yield group, start, end
+    if hidden:
+        words = "but none for other groups from other hosts either: a filter may have left them out"
+        yield Skipped(f"no data for {counted(hidden, 'joined group')}, {words}")
     if short:
         yield Skipped(f"memberships without data lasted less than {setting('membership'):.0f} s: {short} of them")
 
@@ -189,10 +172,6 @@ def _sent_within(case: Case, group: Group, start: int, end: int) -> bool:
         return False
     times, _, _ = case.groups.over_time(group.sources)
     return bool(((times + case.groups.width_ns > start) & (times <= end)).any())
-
-
-def _senders(case: Case, group: Group) -> set[str]:
-    return set(case.addresses.texts(np.asarray(group.senders, "i8")).tolist()) if group.packets else set()
 
 
 def others_send(case: Case, hosts: Iterable[str]) -> bool:
@@ -213,7 +192,7 @@ def aliases_link_local(group: str) -> bool:
     return version == 4 and not words[3] & 0x7FFF00
 
 
-def flooded(case: Case, setting: Values) -> Iterator[Group | Skipped]:
+def flooded(case: Case, setting: Values, groups: Sequence[Group]) -> Iterator[Group | Skipped]:
     """Groups whose data come to a port that has no member of them.
 
     That there is none shows in one of two ways: a query passed and nobody answered it for the group; or no query passed
@@ -222,40 +201,40 @@ def flooded(case: Case, setting: Values) -> Iterator[Group | Skipped]:
     view = case.vantage
     if view.place not in (BYSTANDER, HOST, PORT):
         return
-    here, age = set(view.hosts), setting("age")
-    groups = [
+    age = setting("age")
+    came = [
         group
-        for group in not_link_local(case.groups.all)
+        for group in not_link_local(groups)
         if group.packets >= setting("packets") and group.pps() >= setting("pps") and not group.joins
-        and not here & _senders(case, group) and group.address not in case.groups.known_services
+        and not group.sent_by(view.hosts) and group.address not in case.groups.known_services
     ]  # fmt: skip
-    if not groups:
+    if not came:
         return
     end = int(case.facts.totals["last_ns"])
     asked = [item for item in case.groups.queries if not item.group]
     answered = any(end - item.ts_ns > max(item.timers.response_ms, 10_000) * 1_000_000 for item in asked)
     if not answered:
-        long = [] if asked else [group for group in groups if group.last_ns - group.first_ns > age * SECOND]
+        long = [] if asked else [group for group in came if group.last_ns - group.first_ns > age * SECOND]
         if not long:
             yield Skipped(
-                f"{counted(len(groups), 'group')} without a join came to this port, but no query passed that a member "
+                f"{counted(len(came), 'group')} without a join came to this port, but no query passed that a member "
                 f"here would have answered, and without one the data must last {age:.0f} s"
             )
-        groups = long
-    if groups and case.groups.unread:
+        came = long
+    if came and case.groups.unread:
         yield Skipped(case.groups.unread)
     else:
-        yield from groups
+        yield from came
 
 
-def unheard(case: Case, setting: Values) -> Iterator[Group | Skipped]:
+def unheard(case: Case, setting: Values, groups: Sequence[Group]) -> Iterator[Group | Skipped]:
     """Groups that are sent to, that nobody joined, although reports of other groups and queries pass here."""
-    groups = [
+    came = [
         group
-        for group in not_link_local(case.groups.all)
+        for group in not_link_local(groups)
         if group.packets >= setting("packets") and not group.joins and group.address not in case.groups.known_services
     ]
-    if not groups or case.vantage.place == BYSTANDER:
+    if not came or case.vantage.place == BYSTANDER:
         return
     seconds = lifetime_s(case, setting("age"))
     because = cannot_tell(case, seconds)
@@ -266,20 +245,20 @@ def unheard(case: Case, setting: Values) -> Iterator[Group | Skipped]:
     if because:
         yield Skipped(f"data without a join was seen, but {because}")
         return
-    yield from groups
+    yield from came
 
 
 # -- what switches should have done
 
 
-def aged(case: Case, setting: Values) -> Iterator[tuple[Group, int, int, int, int]]:
+def aged(case: Case, setting: Values, groups: Sequence[Group]) -> Iterator[tuple[Group, int, int, int, int]]:
     """Groups whose data stopped when their membership aged out: (group, since, stop, new join, restart).
 
     `since`: the last report before the stop, or the beginning of the data.
     """
     age, slack = lifetime_s(case, setting("age")) * SECOND, setting("slack") * SECOND
     asked = np.array([item.ts_ns for item in case.groups.queries], "i8")
-    for group in not_link_local(case.groups.all):
+    for group in not_link_local(groups):
         joins = np.array([item.ts_ns for item in group.joins], "i8")
         if not group.packets or not len(joins) or group.last_ns - group.first_ns < age - slack:
             continue
@@ -298,18 +277,18 @@ def aged(case: Case, setting: Values) -> Iterator[tuple[Group, int, int, int, in
                 break
 
 
-def left(case: Case, setting: Values) -> Iterator[tuple[Group, Membership, int] | Skipped]:
+def left(case: Case, setting: Values, groups: Sequence[Group]) -> Iterator[tuple[Group, Membership, int] | Skipped]:
     """Groups whose data go on at the port of a host that left: (group, leave, packets too many)."""
-    groups = [group for group in not_link_local(case.groups.all) if group.leaves and group.packets]
-    if not groups:
+    some = [group for group in not_link_local(groups) if group.leaves and group.packets]
+    if not some:
         return
     view = case.vantage
     if view.place not in (HOST, PORT):
         yield Skipped("hosts left groups, but the capture was not taken at the port of one of them")
         return
     wait = int(setting("leave") * SECOND)
-    for group in groups:
-        if set(view.hosts) & _senders(case, group):
+    for group in some:
+        if group.sent_by(view.hosts):
             continue
         times, packets, _ = case.groups.over_time(group.sources)
         for item in group.leaves:
@@ -323,10 +302,10 @@ def left(case: Case, setting: Values) -> Iterator[tuple[Group, Membership, int] 
                 break
 
 
-def confined(case: Case, setting: Values) -> Iterator[tuple[Group, int, list[int], list[str]] | Skipped]:
+def confined(case: Case, groups: Sequence[Group]) -> Iterator[tuple[Group, int, list[int], list[str]] | Skipped]:
     """Groups sent with TTL 1 in one VLAN and joined in others only: (group, VLAN, members' VLANs, members)."""
     found = []
-    for group in not_link_local(case.groups.all):
+    for group in not_link_local(groups):
         if not group.packets or not group.joins:
             continue
         sent, members = group.vlans(), {item.vlan for item in group.joins}

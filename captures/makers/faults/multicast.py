@@ -300,7 +300,7 @@ def listed_hosts(site: Site) -> None:
     server, client = services(site, announcing=False, length=60 * S)
     for at in (0, 10 * S, 20 * S, 30 * S, 50 * S, 60 * S):
         announce(site, server, at + 1, start=at)
-    announce(site, site.host("forgotten", "10.1.0.9"), 60 * S, start=5 * S, every=20 * S)
+    announce(site, site.host("forgotten", "10.1.0.9"), 30 * S, start=2 * S, every=7 * S)
     greeted(site, client, site.host("unannounced", "10.1.0.8"), 3 * S)
 
 
@@ -334,11 +334,12 @@ ANNOUNCEMENTS = [
         says=(
             "2 hosts announce Digifort services: 10.1.0.5 and 10.1.0.9",
             "10.1.0.5: 6 packets, every 10.0 s (longest gap 20.0 s from 07:33:50.000 UTC), TTL 1",
+            "10.1.0.9: 4 packets, every 7.00 s (longest gap 7.00 s from 07:33:22.000 UTC), none after 07:33:43.000 UTC",
             "Announced, but no connection to a Digifort service of it in this capture: 10.1.0.9",
             "In use, but never announced in this capture: 10.1.0.8 (Digifort server)",
         ),
         severity="info",
-        packets=9,
+        packets=10,
     ),
     Scene("DGF-ANN-LIST", "nobody announces", made(unannounced(30 * S)), fires=0),
     Scene(

@@ -6,6 +6,8 @@ import dataclasses
 import struct
 from collections.abc import Callable
 
+from scapy.layers.inet6 import ICMPv6MLQuery2, IPv6, IPv6ExtHdrHopByHop, RouterAlert
+
 from classifier.findings import Settings
 
 from ..digifort import ANNOUNCE_GROUP, GROUP
@@ -78,6 +80,16 @@ def two_queriers(
     return build
 
 
+def mld_queriers(site: Site) -> None:
+    """The same in IPv6: two routers send MLD queries every minute."""
+    router = IPv6ExtHdrHopByHop(options=[RouterAlert()])
+    for at in range(0, 300 * S, 60 * S):
+        for number, source in enumerate(("fe80::1", "fe80::2")):
+            ask = IPv6(src=source, dst="ff02::1", hlim=1) / router / ICMPv6MLQuery2(mrd=10_000, QRV=2, QQIC=125)
+            frame = site.ethernet(f"02:00:00:00:00:0{number + 1}", "33:33:00:00:00:01", ask)
+            site.put(at + number * S, frame, "network.icmpv6")
+
+
 def no_address(*, other: bool) -> Callable[[Site], None]:
     """A switch without an address asks; with `other` a router as well."""
 
@@ -144,6 +156,9 @@ QUERIERS = [
         made(two_queriers(second="10.2.0.1")),
         says=("of different networks",),
         severity="info",
+    ),
+    Scene(
+        "NET-MC-QUERIERS", "in IPv6", made(mld_queriers), says=("fe80::1 and fe80::2",), severity="warning", packets=10
     ),
     Scene("NET-MC-QUERIERS", "the second gives way", made(two_queriers(polite=True)), fires=0),
     Scene(
@@ -266,7 +281,7 @@ DATA = [
     Scene("NET-MC-NODATA", "data come", made(members_only(data=True)), fires=0),
     Scene("NET-MC-NODATA", "a discovery group", made(members_only(group="239.255.255.250")), fires=0),
     Scene("NET-MC-NODATA", "a protocol's own group", made(members_only(group="224.0.1.60")), fires=0),
-    Scene("NET-MC-NODATA", "a filter", made(members_only(filtered=True)), fires=0, skipped="none for other groups"),
+    Scene("NET-MC-NODATA", "a filter", made(members_only(filtered=True)), fires=0, skipped="but none for other groups"),
     Scene("NET-MC-NODATA", "left again", made(members_only(leaves=20 * S)), fires=0, skipped="less than 30 s"),
     Scene(
         "NET-MC-FLOODED",

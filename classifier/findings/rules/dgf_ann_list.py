@@ -8,11 +8,14 @@ import numpy as np
 
 from classifier.findings import filters
 from classifier.findings.case import Array, Case, listed, sorted_addresses
+from classifier.findings.groups import distinct
 from classifier.findings.model import Finding, Rule
 from classifier.findings.multicast import ANNOUNCE_SOURCE, announcements
 from classifier.findings.rules.dgf_ann_none import SERVICES
 from classifier.units import counted, span
 
+MISSED = 3
+"""Usual intervals without an announcement at the capture's end that are told (ours)."""
 LISTED = 20
 """Announcing hosts with figures of their own."""
 
@@ -21,7 +24,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     rows = announcements(case)
     if not len(rows):
         return
-    senders = np.unique(rows["sender"])
+    senders = distinct(rows["sender"])
     names = sorted_addresses(case.addresses.texts(senders).tolist())
     said = [_figures(case, name, rows[rows["sender"] == case.addresses.find(name)]) for name in names[:LISTED]]
     serving = case.hosts_of(*SERVICES)
@@ -67,11 +70,10 @@ def _figures(case: Case, name: str, rows: Array) -> str:
     starts, every = times_of(case, rows)
     text = f"{case.place(name)}: {counted(packets, 'packet')}"
     if len(every):
-        longest = int(every.argmax())
-        text += (
-            f", every {span(int(np.median(every)))} (longest gap {span(int(every[longest]))} from "
-            f"{case.at(int(starts[longest]))})"
-        )
+        longest, usual = int(every.argmax()), int(np.median(every))
+        text += f", every {span(usual)} (longest gap {span(int(every[longest]))} from {case.at(int(starts[longest]))})"
+        if int(case.facts.totals["last_ns"]) - int(rows["last_ns"].max()) > MISSED * usual:
+            text += f", none after {case.at(int(rows['last_ns'].max()))}"
     else:
         text += f" at {case.at(int(rows['first_ns'].min()))}"
     return text + (f", TTL {ttl}" if ttl else "")
@@ -92,8 +94,8 @@ RULE = Rule(
     severity="info",
     title="Who announces Digifort services",
     remedy=(
-        "Compare the list with the servers that the site should have. One that is missing is off, on another network, "
-        "or its multicast does not reach this point; one too many was forgotten."
+        "Compare the list with the servers that the site should have. One that is missing is off, on another "
+        "network, or its multicast does not reach this point; one too many was forgotten."
     ),
     source=ANNOUNCE_SOURCE.format(
         "By using this information, clients and servers will be able to locate Digifort Services on network."

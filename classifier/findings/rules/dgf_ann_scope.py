@@ -8,6 +8,7 @@ import numpy as np
 
 from classifier.findings import filters
 from classifier.findings.case import Array, Case, listed, sorted_addresses
+from classifier.findings.groups import distinct
 from classifier.findings.model import Finding, Rule
 from classifier.findings.multicast import ANNOUNCE_SOURCE, ANNOUNCEMENTS, announcements
 from classifier.units import counted
@@ -21,7 +22,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     rows = announcements(case)
     owned = np.flatnonzero(case.of_product("digifort") & (case.flows.orig_packets > 0) & (case.flows.resp_packets > 0))
     routers = _routers(case, owned)
-    for sender in np.unique(rows["sender"]).tolist():
+    for sender in distinct(rows["sender"]).tolist():
         of_sender = rows[rows["sender"] == sender]
         ttl = min((int(ttl) for ttl in of_sender["ttl"] if ttl), default=0)
         by_orig, by_resp = case.addresses.orig[owned] == sender, case.addresses.resp[owned] == sender
@@ -42,8 +43,8 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             title=f"Announcements of {case.place(name)} cannot reach {counted(len(hosts), 'host')} behind a router",
             summary=(
                 f"They are sent with TTL {ttl}, and {counted(between, 'router')} or more lies between {name} and "
-                f"{listed(hosts)}, as the TTLs of their connections show. Their lists of available servers do not show "
-                f"{name}; the connections themselves work. {counted(len(near), 'other host')} talking with it "
+                f"{listed(hosts)}, as the TTLs of their connections show. Their lists of available servers do not "
+                f"show {name}; the connections themselves work. {counted(len(near), 'other host')} talking with it "
                 f"{'is' if len(near) == 1 else 'are'} not behind a router."
             ),
             flow_ids=flow_ids,

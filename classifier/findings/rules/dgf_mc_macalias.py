@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
 from classifier.findings import filters
 from classifier.findings.case import Case, listed
-from classifier.findings.groups import ANNOUNCEMENT, MEDIA, Group, group_mac
+from classifier.findings.groups import ANNOUNCEMENT, MEDIA, Group, distinct, group_mac
 from classifier.findings.model import Finding, Rule
 from classifier.findings.multicast import MEDIA_SOURCE
 from classifier.tables.addresses import mac_text
@@ -18,7 +16,7 @@ from classifier.units import counted, rate
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     groups, addresses = case.groups, case.addresses
     ours = [group for component in (MEDIA, ANNOUNCEMENT) for group in groups.of(component)]
-    sent = np.unique(groups.sources["group"])
+    sent = distinct(groups.sources["group"])
     low = addresses.words[sent, 3] & 0x7FFFFF
     four = addresses.version[sent] == 4
     told: set[int] = set()
@@ -47,8 +45,8 @@ def _finding(case: Case, group: Group, others: list[Group]) -> Finding:
         title=f"{listed(names)} share one MAC address, {mac}",
         summary=(
             f"{'; '.join(said)}. Only the last 23 bits of a group address are in its MAC address, so 32 groups share "
-            "one. Network cards, and switches that filter by MAC, give whoever joined one of these groups the packets "
-            "of the others as well."
+            "one. Network cards, and switches that filter by MAC, give whoever joined one of these groups the "
+            "packets of the others as well."
         ),
         flow_ids=flow_ids,
         first_record=first,

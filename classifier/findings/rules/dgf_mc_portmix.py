@@ -19,12 +19,8 @@ STREAMS = 50
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     for group in media_groups(case):
-        with_media = {int(port) for flow in group.flow_ids(most=100_000) if flow in case.groups.ssrcs
-                      for port in [case.flows.resp_port[flow]]}  # fmt: skip
-        for k in range(len(group.sources)):
-            row = group.sources[k : k + 1]
-            if int(row["port"][0]) in with_media:
-                yield from _of_source(case, group, row, setting)
+        for k in case.groups.with_rtp(group.sources):
+            yield from _of_source(case, group, group.sources[k : k + 1], setting)
 
 
 def _of_source(case: Case, group: Group, row: Array, setting: Callable[[str], float]) -> Iterator[Finding]:

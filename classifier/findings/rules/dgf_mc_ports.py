@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from classifier.findings import filters
-from classifier.findings.case import Array, Case, listed
-from classifier.findings.groups import Group
+from classifier.findings.case import NAMED, Array, Case
+from classifier.findings.groups import Group, distinct
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.findings.multicast import FIRST_PORT, LAST_PORT, MEDIA_GROUP, MEDIA_SOURCE, good_ports, media_groups
 from classifier.tables.facts import highest, lowest, sums
@@ -29,14 +29,15 @@ def _finding(case: Case, group: Group, setting: Callable[[str], float]) -> Findi
     first, last = lowest(at, rows["first_ns"], len(ports)), highest(at, rows["last_ns"], len(ports))
     bps = wire * 8 / np.maximum((last - first) / 1e9, 1.0)
     most, when = case.groups.most_ports_at_once(rows)
-    order = np.lexsort((ports, -bps))
-    rates = [f"{int(ports[k])} {rate(float(bps[k]))}" for k in order]
+    order = np.lexsort((ports, -bps))[:NAMED].tolist()
+    rates = ", ".join(f"{int(ports[k])} {rate(float(bps[k]))}" for k in order)
+    rest = f" and {len(ports) - NAMED:,} more" if len(ports) > NAMED else ""
     near = int(setting("near"))
     high, low = ports >= LAST_PORT - near, ports <= FIRST_PORT + near
     wrapped = high.any() and low.any() and int(first[low].min()) > int(first[high].min())
     wrap = (
-        f" The numbers wrapped: port {int(ports[high].max())} came into use at {case.at(int(first[high].min()))}, then "
-        f"port {int(ports[low].min())} at {case.at(int(first[low].min()))}."
+        f" The numbers wrapped: port {int(ports[high].max())} came into use at {case.at(int(first[high].min()))}, "
+        f"then port {int(ports[low].min())} at {case.at(int(first[low].min()))}."
         if wrapped
         else ""
     )
@@ -47,8 +48,8 @@ def _finding(case: Case, group: Group, setting: Callable[[str], float]) -> Findi
         title=f"The media group {group.address} uses {what}",
         summary=(
             f"One port is one stream. At most {counted(most, 'port')} in one second, first at {case.at(when)}. From "
-            f"{counted(len(np.unique(rows['sender'])), 'sender')}, {rate(float(wire.sum()) * 8 / _seconds(rows))} "
-            f"together while sent. By port: {listed(rates)}.{wrap}"
+            f"{counted(len(distinct(rows['sender'])), 'sender')}, {rate(float(wire.sum()) * 8 / _seconds(rows))} "
+            f"together while sent. By port: {rates}{rest}.{wrap}"
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),

@@ -52,8 +52,8 @@ def _shared(case: Case, group: Group, setting: Callable[[str], float]) -> Findin
         for sender, name in zip(both, names, strict=True)
     ]
     worse = (
-        f" Worse: on {listed([str(port) for port in ports], 'port')} they sent at the same time, so receivers of "
-        f"such a port get packets of two streams mixed."
+        f" Worse: on {listed([str(port) for port in ports], 'port')} they sent at the same time, so receivers of such "
+        "a port get packets of two streams mixed."
         if ports
         else " No port had two senders at the same time, so far; each server counts its ports up on its own."
     )
@@ -63,7 +63,8 @@ def _shared(case: Case, group: Group, setting: Callable[[str], float]) -> Findin
         title=f"{len(both)} servers send to the media group {group.address} at the same time: {listed(names)}",
         summary=(
             f"{listed(said, most=10)}. They overlap from {case.at(start)}, for {span(lasting)}.{worse} The time is "
-            f"exact to {span(case.groups.width_ns)}. Senders whose multicast does not reach this capture are not known."
+            f"exact to {span(case.groups.width_ns)}. Senders whose multicast does not reach this capture are not "
+            "known."
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
@@ -135,8 +136,8 @@ RULE = Rule(
         "that differ in their last 23 bits."
     ),
     source=MEDIA_SOURCE.format(
-        "When having multiple Digifort servers on the same network, make sure that each Digifort server will send data "
-        "on a different multicast address."
+        "When having multiple Digifort servers on the same network, make sure that each Digifort server will send "
+        "data on a different multicast address."
     ),
     check=check,
     needs=(MEDIA_GROUP,),

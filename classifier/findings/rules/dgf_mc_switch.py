@@ -51,28 +51,29 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
 def _verdicts(case: Case, setting: Values) -> Verdicts:
     """(severity, rule's code, words) per group."""
     said: Verdicts = defaultdict(list)
+    ours = [group for component in (MEDIA, ANNOUNCEMENT) for group in case.groups.of(component)]
     for network in unqueried(case, setting("age")):
         if not isinstance(network, Skipped):
             for name in network[1]:
                 said[name].append(("warning", "NET-MC-NOQUERIER", "no querier asks for its members"))
-    for item in silent(case, setting):
+    for item in silent(case, setting, ours):
         if not isinstance(item, Skipped):
             words = f"it was joined and nothing was sent to it in {span(item[2] - item[1])}"
             said[item[0].address].append(("warning", "NET-MC-NODATA", words))
-    for each in flooded(case, setting):
+    for each in flooded(case, setting, ours):
         if not isinstance(each, Skipped):
             worst = "info" if aliases_link_local(each.address) else "warning"
             said[each.address].append((worst, "NET-MC-FLOODED", "it comes to a port without a member"))
-    for each in unheard(case, setting):
+    for each in unheard(case, setting, ours):
         if not isinstance(each, Skipped):
             said[each.address].append(("info", "NET-MC-NOLISTENER", "nobody joined it, as far as reports pass here"))
-    for group, since, stop, _, _ in aged(case, setting):
+    for group, since, stop, _, _ in aged(case, setting, ours):
         words = f"it stopped {span(stop - since)} after the last report and came back with a new join"
         said[group.address].append(("warning", "NET-MC-AGED", words))
-    for leave in left(case, setting):
+    for leave in left(case, setting, ours):
         if not isinstance(leave, Skipped):
             said[leave[0].address].append(("info", "NET-MC-LEAVE", f"it went on after {leave[1].host} had left"))
-    for far in confined(case, setting):
+    for far in confined(case, ours):
         if not isinstance(far, Skipped):
             said[far[0].address].append(("warning", "NET-MC-TTL", "its TTL of 1 keeps it from members in other VLANs"))
     return said

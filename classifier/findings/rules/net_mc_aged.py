@@ -12,17 +12,15 @@ from classifier.units import span
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
-    for group, since, stop, again, restart in aged(case, setting):
+    for group, since, stop, again, restart in aged(case, setting, case.groups.all):
         flow_ids = group.flow_ids()
         selected, packets = filters.to_group(case, group.address)
         yield Finding(
             title=f"{group.address} stops {span(stop - since)} after the last join, and comes back with a new one",
             summary=(
                 f"Last report at {case.at(since)}, data until {case.at(stop)}, new join at {case.at(again)}, data "
-                "again "
-                f"from {case.at(restart)}. No query asked in between. So the switch forgot the member and cut the "
-                "group "
-                "off: pictures freeze some minutes after every start. Times are exact to "
+                f"again from {case.at(restart)}. No query asked in between. So the switch forgot the member and cut "
+                "the group off: pictures freeze some minutes after every start. Times are exact to "
                 f"{span(case.groups.width_ns)}."
             ),
             flow_ids=flow_ids,

@@ -14,7 +14,7 @@ from classifier.units import rate
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
     groups = []
-    for item in flooded(case, setting):
+    for item in flooded(case, setting, case.groups.all):
         if isinstance(item, Skipped):
             yield item
             return
@@ -48,10 +48,8 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
     yield Finding(
         title=f"Multicast floods {where}: {rate(sum(bps.values()))} of {listed([group.address for group in groups])}",
         summary=(
-            f"{listed(said)}. No join for {'them' if len(groups) > 1 else 'it'} passed here, unless the capturing host "
-            f"itself joined before the capture began. {querier} Snooping is off, or the switch sends groups that "
-            "nobody "
-            f"registered to all ports.{note}"
+            f"{listed(said)}. No join for {'them' if len(groups) > 1 else 'it'} passed here. {querier} Snooping is "
+            f"off, or the switch sends groups that nobody registered to all ports.{note}"
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
@@ -67,8 +65,7 @@ RULE = Rule(
     title="Multicast floods ports without members",
     remedy=(
         "Switch IGMP snooping and one querier on, and set unregistered multicast to be blocked where the switch can. "
-        "Slow "
-        "ports and devices (cameras, wireless) suffer first."
+        "Slow ports and devices (cameras, wireless) suffer first."
     ),
     source="RFC 4541 section 2.1.2 (unregistered groups may be flooded); the rate is ours",
     check=check,

@@ -12,7 +12,7 @@ from classifier.units import counted
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
-    for item in left(case, setting):
+    for item in left(case, setting, case.groups.all):
         if isinstance(item, Skipped):
             yield item
             continue
@@ -21,11 +21,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         yield Finding(
             title=f"{group.address} goes on after {case.place(leave.host)} left it",
             summary=(
-                f"It left at {case.at(leave.ts_ns)}; {counted(too_many, 'packet')} of the group came to its port later "
-                "than "
-                f"{setting('leave'):.0f} s after that. Snooping is off or does not act on leaves here, or another "
-                "member "
-                "is behind the same port."
+                f"It left at {case.at(leave.ts_ns)}; {counted(too_many, 'packet')} of the group came to its port "
+                f"later than {setting('leave'):.0f} s after that. Snooping is off or does not act on leaves here, or "
+                "another member is behind the same port."
             ),
             flow_ids=group.flow_ids(),
             first_record=leave.record,

@@ -34,8 +34,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
 
 _UNICAST = (
     "A switch or an access point turned multicast into unicast, which is usual on wireless networks, or a device "
-    "between "
-    "does it wrongly."
+    "between does it wrongly."
 )
 _OTHER = "Network cards of members do not take such frames, and snooping switches send them elsewhere."
 

@@ -21,10 +21,10 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         yield Finding(
             title=f"The multicast querier{network(vlan)} has no address: queries come from {items[0].host}",
             summary=(
-                f"{counted(len(items), 'general query', 'general queries')}, the first at {case.at(items[0].ts_ns)}"
-                f"{', from MAC address ' + ' and '.join(macs[:3]) if macs else ''}; none from a querier with an "
-                "address. Hosts answer them, but some switches do not take their sender for a querier and send no "
-                "reports to it."
+                f"{counted(len(items), 'general query', 'general queries')}, the first at "
+                f"{case.at(items[0].ts_ns)}{', from MAC address ' + ' and '.join(macs[:3]) if macs else ''}; none "
+                "from a querier with an address. Hosts answer them, but some switches do not take their sender for a "
+                "querier and send no reports to it."
             ),
             first_record=items[0].record,
             display_filter=selected,

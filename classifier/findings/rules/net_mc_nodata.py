@@ -12,7 +12,7 @@ from classifier.units import counted, span
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
-    for item in silent(case, setting):
+    for item in silent(case, setting, case.groups.all):
         if isinstance(item, Skipped):
             yield item
             continue
@@ -24,10 +24,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             f"{span(end - start)}",
             summary=(
                 f"{listed([case.place(host) for host in group.members])} joined from {case.at(start)} on; no UDP "
-                "packet to "
-                f"{group.address} came from anybody until {case.at(end)}.{before} The source is silent, or its packets "
-                "do "
-                "not get to this network: no router port known to the switch, another VLAN, or a TTL of 1."
+                f"packet to {group.address} came from anybody until {case.at(end)}.{before} The source is silent, or "
+                "its packets do not get to this network: no router port known to the switch, another VLAN, or a TTL "
+                "of 1."
             ),
             flow_ids=group.flow_ids(),
             first_record=group.joins[0].record,
@@ -41,9 +40,8 @@ RULE = Rule(
     severity="warning",
     title="Joined, but nothing is sent",
     remedy=(
-        "Look whether the source sends (capture at its port), then follow the way: same VLAN, querier and router port "
-        "on "
-        "the switches between, multicast routing and TTL where a router lies between."
+        "Look whether the source sends (capture at its port), then follow the way: same VLAN, querier and router "
+        "port on the switches between, multicast routing and TTL where a router lies between."
     ),
     source="ours; joins by RFC 2236 and RFC 9776",
     check=check,

@@ -13,7 +13,7 @@ from classifier.units import counted, rate, span
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
     groups = []
-    for item in unheard(case, setting):
+    for item in unheard(case, setting, case.groups.all):
         if isinstance(item, Skipped):
             yield item
             return
@@ -29,10 +29,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         f"{listed([group.address for group in groups])}",
         summary=(
             f"In {span(case.duration_ns)} no report for {'them' if len(groups) > 1 else 'it'} passed here, although "
-            "queries "
-            "and the reports of other groups do. A member must answer a query, so there is none in this network, or "
-            "its "
-            f"reports do not come this way. (A group lives {lifetime_s(case, setting('age')):.0f} s after a report.)"
+            "queries and the reports of other groups do. A member must answer a query, so there is none in this "
+            f"network, or its reports do not come this way. (A group lives {lifetime_s(case, setting('age')):.0f} s "
+            "after a report.)"
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),

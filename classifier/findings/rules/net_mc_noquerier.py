@@ -34,8 +34,7 @@ def _finding(case: Case, where: tuple[int, int], groups: dict[str, list[Membersh
         summary=(
             f"{counted(len(hosts), 'host')} joined {listed(names)}, from {case.at(first.ts_ns)} on, and nobody asked "
             f"whether they are still there. Switches with IGMP snooping forget a group {age:.0f} s after the last "
-            "report "
-            "and then cut it off, or send it to every port. A switch without snooping does not mind."
+            "report and then cut it off, or send it to every port. A switch without snooping does not mind."
         ),
         flow_ids=[flow for name in names[:5] for flow in case.groups.get(name).flow_ids(most=100)],
         first_record=first.record,

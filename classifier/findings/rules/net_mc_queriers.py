@@ -57,10 +57,8 @@ def _elections(
         title=f"{len(hosts)} multicast queriers{network(vlan)}: {listed(hosts)}",
         summary=(
             f"{listed(said)}. The lowest address, {lowest}, is the querier; the others must be silent while it asks, "
-            f"but {listed(stubborn)} went on asking. Either "
-            "they do not hear each other, or one does not follow the election. Switches may then send reports and "
-            "media "
-            f"to the wrong port.{note}"
+            f"but {listed(stubborn)} went on asking. Either they do not hear each other, or one does not follow the "
+            f"election. Switches may then send reports and media to the wrong port.{note}"
         ),
         first_record=min(items, key=lambda item: item.ts_ns).record,
         display_filter=selected,

@@ -11,7 +11,7 @@ from classifier.findings.snooping import confined
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
-    for item in confined(case, setting):
+    for item in confined(case, case.groups.all):
         if isinstance(item, Skipped):
             yield item
             continue
@@ -24,8 +24,8 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             f"{listed(list(map(str, others)))}",
             summary=(
                 f"{listed(senders)} sends with TTL 1, which no router forwards; "
-                f"{listed([case.place(m) for m in members])} "
-                "joined elsewhere. They get nothing, whatever the multicast routing does."
+                f"{listed([case.place(m) for m in members])} joined elsewhere. They get nothing, whatever the "
+                "multicast routing does."
             ),
             flow_ids=flow_ids,
             first_record=case.first_record(flow_ids),

@@ -10,7 +10,7 @@ from classifier.findings import filters
 from classifier.findings.case import Case, listed, sorted_addresses
 from classifier.findings.groups import is_link_local
 from classifier.findings.model import Finding, Rule, Setting
-from classifier.findings.snooping import SECOND, family, general_queries, network
+from classifier.findings.snooping import SECOND, SENDERS_COMPARED, family, general_queries, network
 from classifier.units import counted
 
 
@@ -19,7 +19,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     for (vlan, version), items in general_queries(case).items():
         protocol = "IGMP" if version == 4 else "MLD"
         spoken = Counter(item.version for item in items)
-        hosts = sorted_addresses(item.host for item in items)
+        hosts = _most(items)
         reporters = newer.get((vlan, version), [])
         if len(spoken) > 1:
             said = [
@@ -28,15 +28,13 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             title = f"Queries of two {protocol} versions{network(vlan)}: {listed(hosts)}"
             words = f"{listed(said)} from {listed(hosts)}. Every older query takes all members back to that version."
         elif len(reporters) >= setting("reports"):
-            names = sorted_addresses(item.host for item in reporters)
+            names = _most(reporters)
             old, new = items[0].version, max(item.version for item in reporters)
             title = f"{protocol}v{new} reports although the querier asks in v{old}{network(vlan)}: {listed(names)}"
             words = (
                 f"{counted(len(reporters), 'report')} from {listed(names)} after queries of {listed(hosts)}. A host "
-                "that "
-                f"hears a version {old} query answers in version {old}: either these queries do not reach it, or it "
-                "does "
-                f"not follow. A switch that knows version {old} only does not see such a member."
+                f"that hears a version {old} query answers in version {old}: either these queries do not reach it, or "
+                f"it does not follow. A switch that knows version {old} only does not see such a member."
             )
         else:
             continue
@@ -48,6 +46,11 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             display_filter=selected,
             packets=packets,
         )
+
+
+def _most(items: list[Membership]) -> list[str]:
+    """The hosts that said most of it, in order."""
+    return sorted_addresses(host for host, _ in Counter(item.host for item in items).most_common(SENDERS_COMPARED))
 
 
 def _newer(case: Case, setting: Callable[[str], float]) -> dict[tuple[int, int], list[Membership]]:
