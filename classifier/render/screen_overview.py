@@ -350,8 +350,8 @@ def _share_lines(budget: int, wanted: dict[str, int]) -> dict[str, int]:
     given = dict.fromkeys(wanted, 0)
     stages = (
         ("components", 8), ("findings", 4), ("problems", 2), ("streams", 1), ("hosts", 3), ("unclassified", 1),
-        ("findings", 11), ("streams", 3), ("components", 18), ("findings", 15), ("problems", 4), ("hosts", 8), ("unclassified", 3),
-        ("other", 4),
+        ("findings", 11), ("streams", 3), ("components", 18), ("findings", 15), ("problems", 4), ("hosts", 8),
+        ("unclassified", 3), ("other", 4),
         ("components", 99), ("hosts", 12), ("other", 10), ("network", 8), ("findings", 99), ("problems", 8),
         ("unclassified", 8), ("other", 99),
     )  # fmt: skip
