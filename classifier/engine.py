@@ -19,7 +19,7 @@ from classifier import kernels as _kernels  # noqa: F401  (registers every kerne
 from classifier.capture import CaptureInfo, CaptureSet, Problem, find_captures, time_order
 from classifier.columns import BATCH, PACKET
 from classifier.errors import CaptureError
-from classifier.evidence.collect import Announced, Collector, IcmpError, Membership, Searched, buffer_of
+from classifier.evidence.collect import Announced, Collector, IcmpError, Membership, Replied, Searched, buffer_of
 from classifier.evidence.proofs import NO_PROOFS, Proofs, judge
 from classifier.evidence.reports import Reports
 from classifier.evidence.sdp import Codec
@@ -83,6 +83,7 @@ class Pass:
     announced: list[Announced] = field(default_factory=list)  # what SQL Server Browsers answered
     learned: list[Learned] = field(default_factory=list)
     searched: list[Searched] = field(default_factory=list)  # SSDP searches: few of them are looked at
+    replied: list[Replied] = field(default_factory=list)  # statuses of RTSP replies, the first of each connection
     proofs: Proofs = NO_PROOFS
     media: list[Medium] = field(default_factory=list)  # what RTSP sessions set up
     inside: dict[tuple[int, int], Codec] = field(default_factory=dict)  # codec by tally row and type, interleaved
@@ -182,6 +183,7 @@ def read(
             announced=collector.announced,
             learned=learned_endpoints(signatures, collector.announced, media),
             searched=collector.searched,
+            replied=collector.replied,
             proofs=proofs,
             media=media,
             streams=streams,

@@ -1,8 +1,9 @@
 """From candidate payloads to facts.
 
 In: the CANDIDATE rows of a batch, its PACKET rows and buffers. Out: `proofs` (what a payload shows of its flow),
-`memberships` (who joined which group), `announced` (which port an SSRP reply names), `searched` (SSDP), `quoted`
-(what ICMP errors could not deliver) and `sessions` (RTSP), capped together. Next: the engine, `proofs.judge`.
+`memberships` (who joined which group), `announced` (which port an SSRP reply names), `searched` (SSDP), `replied`
+(RTSP), `quoted` (what ICMP errors could not deliver) and `sessions` (RTSP), capped together. Next: the engine,
+`proofs.judge`.
 """
 
 from __future__ import annotations
@@ -88,6 +89,17 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
+class Replied:
+    """The status of an RTSP reply. `row`: of the connection in the tally."""
+
+    row: int
+    status: int
+    ts_ns: int
+    capture: int
+    record: int
+
+
+@dataclass(frozen=True, slots=True)
 class Searched:
     """An SSDP search. `wait`: MX in seconds, within which devices answer; -1 when not said."""
 
@@ -146,6 +158,7 @@ class Collector:
         self.memberships: list[Membership] = []
         self.announced: list[Announced] = []
         self.searched: list[Searched] = []
+        self.replied: list[Replied] = []
         self.proofs: list[Proof] = []
         self.sessions = Sessions()
         self.reports = Reports(max_facts)
@@ -274,6 +287,10 @@ class Collector:
         if message.protocol == "RTSP":
             self.proofs.append(seen.proof("rtsp", message.header("server") or message.header("user-agent")))
             self.sessions.add(seen.row, seen.side, seen.packet, payload)
+            if message.kind == "reply":
+                packet = seen.packet
+                times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
+                self.replied.append(Replied(seen.row, message.status, *times))
         else:
             self._http(seen, message)
 
