@@ -24,6 +24,7 @@ from .digifort_site import (
     many_ports,
     phone,
     refuses,
+    refuses_rtsp,
     restarting,
     searches,
     second_server,
@@ -369,6 +370,38 @@ CAMERAS = [
     ),
 ]
 
+UNAUTHORIZED, OK = "401 Unauthorized", "200 OK"
+REFUSED = [
+    Scene(
+        "DGF-CAM-REFUSED",
+        "a wrong password",
+        made(at_work(), refuses_rtsp(1, (UNAUTHORIZED, UNAUTHORIZED), times=3)),
+        says=(
+            "Camera 10.1.0.31 refuses the Digifort server 10.1.0.5: RTSP 401 (user or password is wrong)",
+            "3 RTSP connections of 3",
+            "3 times 401",
+        ),
+        severity="error",
+    ),
+    Scene(
+        "DGF-CAM-REFUSED",
+        "too many readers",
+        made(at_work(), refuses_rtsp(1, (UNAUTHORIZED, OK, "453 Not Enough Bandwidth"))),
+        says=("RTSP 453 (not enough bandwidth)", "close other readers"),
+    ),
+    Scene(
+        "DGF-CAM-REFUSED",
+        "a question for the password, and a keep-alive that the camera does not know",
+        made(
+            at_work(),
+            refuses_rtsp(1, (UNAUTHORIZED, OK, OK, OK)),
+            refuses_rtsp(2, (UNAUTHORIZED, OK, OK, OK, "501 Not Implemented")),
+            refuses_rtsp(3, (UNAUTHORIZED,)),
+        ),
+        fires=0,
+    ),
+]
+
 CLIENTS = [
     Scene(
         "DGF-CLIENT-STALL",
@@ -403,4 +436,4 @@ CLIENTS = [
     ),
 ]
 
-SCENES: list[Scene] = [*MEDIA, *PORTS, *SECRETS, *DISTRIBUTED, *DISCOVERY, *CAMERAS, *CLIENTS]
+SCENES: list[Scene] = [*MEDIA, *PORTS, *SECRETS, *DISTRIBUTED, *DISCOVERY, *CAMERAS, *REFUSED, *CLIENTS]

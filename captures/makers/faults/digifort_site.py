@@ -262,6 +262,23 @@ def restarting(times: int) -> Build:
     return build
 
 
+def refuses_rtsp(number: int, statuses: Sequence[str], *, times: int = 1) -> Build:
+    """The server asks a camera by RTSP; the replies have these statuses, one after the other."""
+
+    def build(site: Site) -> None:
+        device, server = camera_of(site, number), server_of(site)
+        for turn in range(times):
+            talk = Conversation(site, server, 42_000 + 10 * number + turn, device, 554, ANY)
+            now = talk.open((1 + 3 * turn) * S)
+            for count, status in enumerate(statuses, 1):
+                method = ("DESCRIBE", "DESCRIBE", "SETUP", "PLAY", "GET_PARAMETER")[count - 1]
+                question = payloads.rtsp_request(method, f"rtsp://{device.ip}/live", count)
+                now = talk.ask(now, question, payloads.rtsp_reply(count, status=status))
+            talk.close(now)
+
+    return build
+
+
 def second_server() -> Build:
     """Another Digifort server, 10.1.0.6, with a client."""
     return lambda site: digifort_at_work(site, site.host("second", "10.1.0.6"), host(site, CLIENT))
