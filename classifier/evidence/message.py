@@ -41,7 +41,8 @@ class Message:
     path and the safe part of the query; host and port of an absolute target); `status`: 0 in a request; `headers`:
     (lower-case name, value) in order, values that hold credentials empty; `head_bytes`: with the empty line, or what
     there is; `body_bytes`: Content-Length, None where none is told or two differ; `cut`: the head's end is not there;
-    `credentials`: "", "basic", "digest", "url" (a password) or "other" (another scheme, a session's number); `dropped`: headers beyond `MAX_HEADERS`.
+    `credentials`: "", "basic", "digest", "url" (a password) or "other" (another scheme, a session's number); `dropped`:
+    headers beyond `MAX_HEADERS`.
     """
 
     kind: Literal["request", "reply"]
