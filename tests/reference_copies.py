@@ -47,7 +47,8 @@ def read(frame: bytes) -> Read:
     upper = frame[at + header : at + total]
     length = (upper[12] >> 4) * 4 if protocol == 6 else 8
     shared = (kind, total, ident, protocol, ends, upper[:length], upper[length : length + 64])
-    unknown = protocol == 6 and ident == b"\0\0"
+    numbered = protocol == 17 and len(upper) >= 20 and upper[8] >> 6 == 2  # RTP
+    unknown = ident == b"\0\0" and not numbered
     payload = max(len(upper) - length, 1)
     return Read(None if unknown else shared, ttl, frame[:at], len(frame), total, macs, tagged, -(-payload // 1448))
 

@@ -64,6 +64,11 @@ def frame(
     return out + bytes(max(0, pad - len(out)))
 
 
+def rtp(number: int) -> bytes:
+    """A packet of a video stream."""
+    return struct.pack("!BBHII", 0x80, 96, number, 90_000, 0x12345678) + b"picture" * 20
+
+
 def write(folder: Path, frames: list[twin.Seen], snaplen: int = 0) -> list[Path]:
     """One nanosecond pcap per capture number."""
     paths = []
@@ -141,10 +146,22 @@ def test_a_segment_sent_again_has_a_new_identification_and_is_no_copy(tmp_path: 
     assert one(tmp_path, at(0, 20, of=[frame(protocol=6, ident=5), frame(protocol=6, ident=6)])).copies == 0
 
 
-def test_segments_without_identification_are_not_judged(tmp_path: Path) -> None:
-    same = [frame(protocol=6, ident=0), frame(protocol=6, six=True)] * 2
-    found = one(tmp_path, at(0, 20, 40, 60, of=same))
+def test_packets_without_identification_are_not_judged(tmp_path: Path) -> None:
+    same = [frame(protocol=6, ident=0), frame(protocol=6, six=True), frame(ident=0), frame(six=True)] * 2
+    found = one(tmp_path, at(*range(8), of=same))
     assert (found.judged, found.copies) == (0, 0)
+
+
+def test_video_without_identification_has_numbers_of_its_own(tmp_path: Path) -> None:
+    packets = [frame(six=True, content=rtp(number)) for number in (1, 1, 2)]
+    found = one(tmp_path, at(0, 20, 40, of=packets))
+    assert (found.judged, found.exact) == (3, 1)
+
+
+def test_a_length_that_lies_makes_no_giant(tmp_path: Path) -> None:
+    lying = bytearray(frame())
+    lying[16:18] = struct.pack("!H", 12_336)
+    assert watched(write(tmp_path, at(0, 20, of=[bytes(lying), bytes(lying)]))).giants == 0
 
 
 def test_arp_is_never_a_copy(tmp_path: Path) -> None:
@@ -254,7 +271,9 @@ FRAMES = st.builds(
     ident=st.sampled_from([0, 1, 2]),
     ttl=st.sampled_from([1, 63, 64]),
     protocol=st.sampled_from([6, 17]),
-    content=st.sampled_from([b"", b"x", b"y", bytes(64), bytes(63) + b"z", bytes(64) + b"z", bytes(2000), bytes(9300)]),
+    content=st.sampled_from(
+        [b"", b"x", b"y", bytes(64), bytes(63) + b"z", bytes(64) + b"z", bytes(2000), bytes(9300), rtp(1), rtp(2)]
+    ),
     vlan=st.sampled_from([None, 5]),
     macs=st.sampled_from([(A, B), (B, A)]),
     six=st.booleans(),

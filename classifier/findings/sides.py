@@ -23,6 +23,9 @@ FLOODED = 0.05
 """Share of the packets up to which unicast without any answer may be what a switch sent everywhere (ours)."""
 ENOUGH = 10
 """Packets between hosts from which the place can be told (ours)."""
+LOOPBACK = "loopback addresses: taken on the host itself"
+LINK = 2
+"""Hosts that a link between two has: more are heard on a port of a switch."""
 FRAMES = 3
 """Frames without padding, and with it, from which they tell who captured (ours)."""
 
@@ -41,7 +44,7 @@ class Sides:
         flows, addresses = self.flows, self.addresses
         group = addresses.group[addresses.orig] | addresses.group[addresses.resp]
         broadcast = (flows.version == 4) & ((flows.resp_addr[:, 3] & 255) == 255) & (flows.resp_packets == 0)
-        hosts: Array = ~group & ~(broadcast & (flows.proto != 6)) & (addresses.orig != addresses.resp)
+        hosts: Array = ~group & ~(broadcast & (flows.proto != 6))
         return hosts
 
     @cached_property
@@ -128,11 +131,7 @@ class Sides:
 
     def _senders_from(self, mac: int) -> tuple[str, ...]:
         """Addresses that send unicast from a MAC address."""
-        flows, addresses = self.flows, self.addresses
-        orig = self.unicast & (flows.orig_mac == mac) & (flows.orig_packets > 0)
-        resp = self.unicast & (flows.resp_mac == mac) & (flows.resp_packets > 0)
-        numbers = np.unique(np.concatenate([addresses.orig[orig], addresses.resp[resp]]))
-        return tuple(addresses.texts(numbers).tolist())
+        return tuple(self.addresses.texts(self._behind(mac, np.flatnonzero(self.unicast))).tolist())
 
     def _capturing_host(self) -> tuple[str, int]:
         """What only the host that captured shows, empty without; its MAC address, 0 when it is not known."""
@@ -146,7 +145,7 @@ class Sides:
             (words[:, 3] == 1) & ~words[:, :3].any(axis=1),
         )
         if self.n and loop.all():
-            return "loopback addresses: taken on the host itself", 0
+            return LOOPBACK, 0
         return self._unsent_frames()
 
     def _unsent_frames(self) -> tuple[str, int]:
@@ -173,8 +172,8 @@ class Sides:
         packets = flows.packets[chosen]
         everything = int(flows.packets.sum())
         senders = int(self.senders_to_groups.sum())
-        if not len(chosen) or (not self.answered and senders > 1 and packets.sum() < FLOODED * everything):
-            if senders > 1:
+        if not len(chosen) or (not self.answered and senders > LINK and packets.sum() < FLOODED * everything):
+            if senders > LINK:
                 text = f"no conversation between hosts, broadcast or multicast of {senders:,}"
                 return "bystander", (), text
             return "unknown", (), "no conversation between hosts"
@@ -211,18 +210,31 @@ class Sides:
             return "unknown", (), "many hosts talk, and there are no MAC addresses to tell whose port this is"
         macs, at = np.unique(np.concatenate([a, b]), return_inverse=True)
         by_mac = _of_ends(at[: len(chosen)], at[len(chosen) :], packets, len(macs))
-        by_mac[macs == 0] = 0
-        top = int(np.argmax(by_mac))
-        if by_mac[top] >= most * packets.sum():
-            behind = np.unique(
-                np.concatenate([addresses.orig[chosen][a == macs[top]], addresses.resp[chosen][b == macs[top]]])
-            )
-            text = f"{len(behind):,} addresses send from {mac_text(int(macs[top]))}, an end of nearly everything"
-            return "router", (), text
+        ends = macs[(by_mac >= most * packets.sum()) & (macs != 0)]
+        behind = [self._behind(int(mac), chosen) for mac in ends]
+        hosts = [numbers for numbers in behind if self._is_one_host(numbers)]
+        if len(hosts) == 1:
+            names = tuple(addresses.texts(hosts[0]).tolist())
+            return "port", names, f"{' and '.join(names)} send from one MAC address, an end of nearly everything"
+        if behind:
+            largest = max(range(len(behind)), key=lambda k: len(behind[k]))
+            text = f"{len(behind[largest]):,} addresses send from {mac_text(int(ends[largest]))}"
+            return "router", (), f"{text}, an end of nearly everything"
         pairs = int((macs != 0).sum())
         vlans = np.unique(flows.vlan[chosen])
         tags = f", in {len(vlans[vlans >= 0]):,} VLANs" if (vlans >= 0).sum() > 1 else ""
         return "many", (), f"hosts with {pairs:,} MAC addresses talk to each other{tags}, none is an end of all"
+
+    def _behind(self, mac: int, chosen: Array) -> Array:
+        """Numbers of the addresses that send from a MAC address."""
+        orig = chosen[(self.flows.orig_mac[chosen] == mac) & (self.flows.orig_packets[chosen] > 0)]
+        resp = chosen[(self.flows.resp_mac[chosen] == mac) & (self.flows.resp_packets[chosen] > 0)]
+        return np.unique(np.concatenate([self.addresses.orig[orig], self.addresses.resp[resp]]))
+
+    def _is_one_host(self, numbers: Array) -> bool:
+        """Whether addresses may be those of one network card: an IPv4 address or two, and a few of IPv6."""
+        four = int((self.addresses.version[numbers] == 4).sum())
+        return len(numbers) > 0 and four <= 2 and len(numbers) - four <= 4
 
 
 def _of_ends(orig: Array, resp: Array, weight: Array, size: int) -> Array:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classifier.columns import TCP_ACK, TCP_RST
-from classifier.findings.sides import Sides
+from classifier.findings.sides import LOOPBACK, Sides
 from classifier.units import counted, number, percent, size, span
 
 if TYPE_CHECKING:
@@ -86,6 +86,11 @@ class Vantage:
     def one_sided_share(self) -> float | None:
         """Share of the judged TCP connections of which only one direction was captured."""
         return self.one_sided / self.judged if self.judged else None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether all traffic is a host's with itself."""
+        return LOOPBACK in self.reasons
 
     @property
     def both_directions(self) -> bool | None:

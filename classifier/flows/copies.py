@@ -6,8 +6,8 @@ Next: `flows.watch`, which owns the arrays and carries them from batch to batch.
 A copy is what a mirror made of one packet. Two packets are copies when the innermost IP header (without TTL, checksum,
 type of service), the transport header and the first `HEAD` payload bytes are equal, they are within `WINDOW` packets
 and `WINDOW_NS` (both ours). TTLs tell copies of one place from copies before and after a router. A packet sent again
-has a new IP identification; TCP without one (IPv6, identification 0) cannot be told from a retransmission and is not
-judged. Frames without IP are not either: hosts repeat them on purpose.
+has a new IP identification; packets without one (IPv6, identification 0) cannot be told from what a host repeats and
+are not judged, except RTP, which has numbers of its own. Frames without IP are not either.
 
 It costs one look at each row: keys of 32 bits, compared with the ten before them; only where two are equal the
 payloads are looked at.
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from classifier.decode.hints import RTP
 from classifier.flows.hashing import mix
 from classifier.jit import MASK32, i64, inlined, kernel
 
@@ -85,7 +86,7 @@ def copy_key(packets: Any, i: int) -> int:
     version = i64(p["version"])
     proto = i64(p["proto"])
     ident = i64(p["frag_id"])
-    if version == 0 or (proto == 6 and ident == 0):
+    if version == 0 or (ident == 0 and p["hint"] != RTP):
         return 0
     key = (i64(p["src3"]) * 0x2C1B3C6D) & MASK32
     key ^= (i64(p["dst3"]) * 0x297A2D39) & MASK32
@@ -119,8 +120,8 @@ def note_event(p: Any, kind: int, before: int, state: Any, events: Any) -> None:
 @kernel
 def note_giant(p: Any, state: Any) -> None:
     """Count a packet that is larger than Ethernet's standard."""
-    ip = i64(p["ip"])
-    payload = max(i64(p["payload"]), 1)
+    ip = min(i64(p["ip"]), i64(p["wire"]))
+    payload = max(min(i64(p["payload"]), ip), 1)
     state[GIANTS] += 1
     state[GIANT_WIRE] += i64(p["wire"])
     state[SEGMENTS] += (payload + SEGMENT - 1) // SEGMENT
@@ -216,7 +217,7 @@ def look_at_rows(
         else:
             counted += 1
         ip = i64(p["ip"])
-        if ip > MTU:
+        if ip > MTU and i64(p["wire"]) > MTU:
             note_giant(p, state)
         elif 0 < ip < SMALL and p["encap"] == 0 and p["src_mac"] != 0 and state[MACS] <= MAX_MACS:
             note_small(p, state, macs)

@@ -400,7 +400,7 @@ SCENES: list[Scene] = [
         never=("IGMP",),
         severity="info",
     ),
-    Scene("CAP-SHORT", "groups", joins, says=("IGMP querier", "forgets members"), never=("Digifort",)),
+    Scene("CAP-SHORT", "groups", joins, says=("IGMP or MLD querier", "forgets members"), never=("Digifort",)),
     Scene("CAP-SHORT", "long enough", lambda: digifort_for(330), fires=0),
     Scene("CAP-DAMAGED", "cut", lambda: cut(7), says=("is damaged, cut", "1 problem."), severity="warning"),
     Scene("CAP-DAMAGED", "whole", lambda: cut(0), fires=0),

@@ -15,7 +15,7 @@ from classifier.units import counted, exact_span, percent, rate
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     seen = case.read.watched
     assert seen is not None
-    if not seen.copies or seen.copies < setting("share") * seen.judged:
+    if not seen.copies or seen.copies < max(setting("copies"), setting("share") * seen.judged):
         return
     wire = int(case.facts.totals["wire_bytes"])
     seconds = case.facts.seconds
@@ -69,5 +69,8 @@ RULE = Rule(
     "TCP segment that is sent again has a new IP identification (RFC 6864, 4)",
     check=check,
     needs=(needs.PACKETS, needs.FOLLOWED),
-    settings=(Setting("share", 0.01, "share", "of the packets that could be judged, from which it is said"),),
+    settings=(
+        Setting("share", 0.01, "share", "of the packets that could be judged, from which it is said"),
+        Setting("copies", 5, "packets", "from which it is said"),
+    ),
 )

@@ -15,8 +15,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
     if dropped is None:
         yield Skipped("no file says how many packets were dropped while capturing (pcap has no place for it)")
         return
-    there = int(case.facts.totals["packets"])
-    share = dropped / (dropped + there)
+    received = sum(item.received or 0 for info in case.read.captures for item in info.interfaces)
+    met = max(received, dropped + int(case.facts.totals["packets"]))  # more than is here when it was filtered or cut
+    share = dropped / met
     if not dropped or share < setting("share"):
         return
     places = []
@@ -24,8 +25,8 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         stated = sum(item.dropped or 0 for item in info.interfaces)
         for number, item in enumerate(info.interfaces):
             if item.dropped:
-                received = f" of {item.received:,} received" if item.received else ""
-                places.append(f"{item.dropped:,} on {item.name or f'interface {number}'}{received}")
+                of = f" of {item.received:,} received" if item.received else ""
+                places.append(f"{item.dropped:,} on {item.name or f'interface {number}'}{of}")
         if info.dropped > stated:
             places.append(f"{info.dropped - stated:,} noted between packets")
     yield Finding(

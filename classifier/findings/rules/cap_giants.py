@@ -19,7 +19,10 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         return
     many = f"{percent(seen.giants / seen.packets)} of the packets"
     who = f", all of them from or to {mac_text(seen.giant_macs[0])}" if len(seen.giant_macs) == 1 else ""
-    if seen.beyond_jumbo:
+    if case.vantage.loopback:
+        title = f"{many} are larger than a network carries: captured on a host's loopback interface"
+        cause = "No network was involved."
+    elif seen.beyond_jumbo:
         title = f"{many} are larger than a network carries: captured on a host with offload"
         cause = (
             f"{seen.beyond_jumbo:,} are larger than any jumbo frame{who}. The network card cuts and joins segments, "

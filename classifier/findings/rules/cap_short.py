@@ -15,7 +15,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     groups = bool(case.facts.addresses.group.any()) and bool(case.read.memberships or case.read.streams.rows.size)
     missing = []
     if groups and seconds < setting("query"):
-        missing.append(f"whether an IGMP querier is there (one asks every {setting('query'):g} s)")
+        missing.append(f"whether an IGMP or MLD querier is there (one asks every {setting('query'):g} s)")
     if groups and seconds < setting("membership"):
         missing.append(f"whether a switch forgets members of a group (after {setting('membership'):g} s)")
     products = [name for product, name in PRODUCTS.items() if case.servers_of(product)]
