@@ -55,8 +55,8 @@ class Net:
         attempt(self.site, at, client, self.port(), server, port, (), refused=False)
 
     def syn(self, at: int, client: Host, server: Host, port: int, *, source: int = 0) -> Packet:
-        """One SYN, not answered; its IP packet."""
-        header = TCP(sport=source or self.port(), dport=port, seq=self.site.rng.getrandbits(32), flags="S")
+        """One SYN, not answered; its IP packet. SYNs from one `source` are one attempt."""
+        header = TCP(sport=source or self.port(), dport=port, seq=source or 7, flags="S")
         packet = self.site.ip(client, server.ip, 6, header)
         self.frame(at, client, server, packet)
         return packet
