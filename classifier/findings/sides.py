@@ -221,6 +221,8 @@ class Sides:
             text = f"{len(behind[largest]):,} addresses send from {mac_text(int(ends[largest]))}"
             return "router", (), f"{text}, an end of nearly everything"
         pairs = int((macs != 0).sum())
+        if pairs <= LINK:
+            return "unknown", (), "many addresses talk between two MAC addresses or fewer"
         vlans = np.unique(flows.vlan[chosen])
         tags = f", in {len(vlans[vlans >= 0]):,} VLANs" if (vlans >= 0).sum() > 1 else ""
         return "many", (), f"hosts with {pairs:,} MAC addresses talk to each other{tags}, none is an end of all"

@@ -57,7 +57,8 @@ NO_LIMIT = 65_535
 class Vantage:
     """What the capture can show. Addresses are texts.
 
-    `hosts`: what the capture was taken on or right at, empty when that is no host; with `PAIR` one of the two.
+    `hosts`: what the capture was taken on or right at, several when it has several addresses, empty when that is no
+    host; with `PAIR` it is one of the two.
     `one_sided_share`: share of `judged` TCP connections of which only one direction is there, None without any.
     `others_unicast`: packets between two hosts that are not `hosts`. `reporters`: hosts whose IGMP or MLD reports are
     here. `dropped`: packets that the capturing program says it lost, None when no file says. `unseen_bytes`: TCP
@@ -241,11 +242,13 @@ def _dropped(case: Case) -> int | None:
 
 
 def _where(view: Vantage) -> str:
-    names = " or ".join(view.hosts[:2])
+    name = view.hosts[0] if view.hosts else ""
+    if len(view.hosts) > 1 and view.place != PAIR:
+        name += f" (also {view.hosts[1]})"
     return {
-        HOST: f"Taken on {names} itself" if names else "Taken on a host itself",
-        PORT: f"Taken on {names} or on a mirror of its port",
-        PAIR: f"Taken at {names} or on a mirror of its port",
+        HOST: f"Taken on {name} itself" if name else "Taken on a host itself",
+        PORT: f"Taken on {name} or on a mirror of its port",
+        PAIR: f"Taken at {' or '.join(view.hosts)} or on a mirror of its port",
         ROUTER: "Taken on a router's port or on a mirror of it",
         MANY: "Taken on a mirror of several ports or on a trunk",
         BYSTANDER: "Taken on a port that gets only broadcast and multicast of others",
