@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from classifier.findings.case import Array, Case
     from classifier.matching.model import Signature
 
-WORKING, CANNOT_TELL, NOT_TRIED = "working", "cannot tell", "no attempt seen"
+WORKING, CANNOT_TELL, NOT_TRIED, NO_ANSWER = "working", "cannot tell", "no attempt seen", "no answer"
 STATES = {
     at.ESTABLISHED: WORKING,
     at.MIDSTREAM: WORKING,
@@ -53,8 +53,9 @@ KINDS = (
 class PortRow:
     """One component, one client, one server. `port`: 0 where it is not known; `server`: "" where it is not known.
 
-    `required`: as the signature says. `state`: "working", one of `BLOCKED`, "accepted, then reset", "cannot tell" or
-    "no attempt seen". `first_ns`, `record`: of the first packet, 0 without any. `flows`: flow ids, the first ones.
+    `required`: as the signature says. `state`: "working", one of `BLOCKED`, "accepted, then reset", "no answer" (UDP: a
+    SQL Server Browser need not answer), "cannot tell" or "no attempt seen". `first_ns`, `record`: of the first packet,
+    0 without any. `flows`: flow ids, the first ones.
     """
 
     product: str
@@ -69,6 +70,13 @@ class PortRow:
     record: int
     flows: tuple[int, ...]
     pair: Pair | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether an attempt surely failed; silence is no proof with UDP."""
+        if self.pair is None:
+            return False
+        return bool(self.pair.failed if self.pair.proto == at.TCP else self.pair.counts[at.REJECTED])
 
     @property
     def where(self) -> str:
@@ -149,7 +157,7 @@ def _tried(case: Case, signature: Signature, number: int) -> PortRow:
         signature.required,
         pair.client,
         pair.server,
-        STATES[pair.state],
+        NO_ANSWER if pair.proto == at.UDP and pair.state == at.UNANSWERED else STATES[pair.state],
         pair.first_ns,
         int(case.flows.first_record[flows[0]]),
         tuple(flows[:1000].tolist()),

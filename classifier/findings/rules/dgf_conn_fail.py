@@ -13,7 +13,7 @@ from classifier.findings.ports import NOT_TRIED, PortRow, matrix
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     rows = [row for row in case.ports if row.product == "digifort"]
-    failed = {(row.server, row.port) for row in rows if row.pair is not None and row.pair.failed}
+    failed = {(row.server, row.port) for row in rows if row.failed}
     tried, troubles = case.attempts, []
     for server, port in failed:
         pairs = tried.find(server=server, port=port, proto=at.TCP)  # also those beyond the rows that are kept

@@ -19,7 +19,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     rows = [row for row in case.ports if row.product == "digital_sentry"]
     failed: dict[tuple[str, str], list[PortRow]] = {}
     for row in rows:
-        if row.pair is not None and row.pair.failed:
+        if row.failed:
             failed.setdefault((row.client, row.server), []).append(row)
     found = [
         (min(SEVERITIES.index(_severity(row)) for row in items), -len(items), ends, items)

@@ -28,7 +28,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     failed = tried.counts[:, list(at.FAILED)].any(axis=1) & ~tried.scanned & ~blocked_pairs(case)
     failed &= ~(tried.counts[:, at.IGNORED] == tried.counts[:, list(at.FAILED)].sum(axis=1))  # NET-SYNACK-LOST
     failed &= ~((tried.proto == at.UDP) & (tried.port >= TRACEROUTE[0]) & (tried.port <= TRACEROUTE[1]))
-    failed &= ~((tried.proto == at.UDP) & (tried.port == SSRP))  # NET-SSRP-SILENT
+    failed &= ~((tried.proto == at.UDP) & (tried.port == SSRP))  # NET-SSRP-SILENT, DS-SSRP-SILENT
     numbers = np.flatnonzero(failed)
     if not len(numbers):
         return
