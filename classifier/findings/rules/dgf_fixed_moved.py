@@ -111,14 +111,14 @@ def _answers(case: Case) -> Iterator[Finding]:
             continue
         ports = np.unique(np.where(turned[rows], flows.orig_port[rows], flows.resp_port[rows])).tolist()
         senders = np.unique(np.where(turned[rows], resp[rows], orig[rows]))
-        devices = listed(sorted_addresses(case.addresses.texts(senders).tolist()), "device")
+        devices = listed(sorted_addresses(case.addresses.texts(senders).tolist()))
         text, packets = flows_filter(case, rank, rows.tolist())
         address = case.addresses.text(host)
         yield Finding(
             title=f"UPnP answers to {case.place(address)} come to another port than {signature.ports.text()}",
             summary=(
                 f"The search left from port {signature.ports.text()} at {case.at(begin)}; answers of {devices} came to "
-                f"{listed([str(port) for port in ports], 'port')}, from which this host sent nothing. {_OLD}"
+                f"port {listed([str(port) for port in ports])}, from which this host sent nothing. {_OLD}"
             ),
             flow_ids=rows.tolist(),
             first_record=case.first_record(rows.tolist()),
