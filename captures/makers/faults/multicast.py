@@ -10,7 +10,7 @@ from classifier.matching.site import Site as Known
 from ..digifort import ANNOUNCE_GROUP, GROUP
 from ..files import capture_bytes
 from ..media import RtpStream
-from ..payloads import digifort_login
+from ..payloads import digifort_login, rtcp_receiver_report
 from ..site import MS, Host, S, Site
 from ..tcp import Conversation
 from .scene import ANY, Scene, digifort_at_work, lan
@@ -113,6 +113,30 @@ def routed_copies(site: Site) -> None:
         site.udp(at + MS, behind, 52_000, GROUP, 1025, VIDEO, ANY, ttl=15)
 
 
+def receivers_report(site: Site) -> None:
+    """Clients that receive the server's RTP send their RTCP reports to the group, one port up."""
+    server = site.host("server", "10.1.0.5")
+    stream = RtpStream(site, server, 52_000, GROUP, 1025, ANY, ttl=16)
+    clients = [site.host(f"client{n}", f"10.1.0.{n}") for n in (40, 41)]
+    for number, at in enumerate(range(0, 15 * S, 250 * MS)):
+        stream.h264_picture(at, 500, key=False)
+        for client in clients:
+            if number % 4 == 0:
+                report = rtcp_receiver_report(int(client.ip[-2:]), stream.ssrc, 0, stream.highest, 40, client.name)
+                site.udp(at + MS, client, 52_001, GROUP, 1026, report, ANY, ttl=16)
+
+
+def two_vlans(ttl: int) -> Callable[[Site], None]:
+    """A trunk: one server in each of two VLANs, with the same group."""
+
+    def build(site: Site) -> None:
+        for vlan in (10, 20):
+            site.vlan = vlan
+            send(site, site.host(f"server{vlan}", f"10.{vlan}.0.5"), GROUP, 1025, 0, 5 * S, ttl=ttl)
+
+    return build
+
+
 SHARED = [
     Scene(
         "DGF-MC-SHARED",
@@ -149,6 +173,9 @@ SHARED = [
         made(two_servers(second_at=10 * S)),
         fires=0,
     ),
+    Scene("DGF-MC-SHARED", "receivers' reports", made(receivers_report), fires=0),
+    Scene("DGF-MC-SHARED", "two VLANs that routers may join", made(two_vlans(8))),
+    Scene("DGF-MC-SHARED", "two VLANs, TTL 1", made(two_vlans(1)), fires=0),
     Scene("DGF-MC-SHARED", "one machine with two addresses", made(one_machine), fires=0),
     Scene("DGF-MC-SHARED", "a relay sends the same stream on", made(relayed), fires=0),
     Scene("DGF-MC-SHARED", "routed copies of one server's packets", made(routed_copies), fires=0),
@@ -239,6 +266,7 @@ ADDRESSES = [
         made(on_ports(65533, 65534, 1025, 1026)),
         says=("The numbers wrapped: port 65534 came into use at 07:33:20.000 UTC, then port 1025 at 07:33:22.000 UTC",),
     ),
+    Scene("DGF-MC-PORTS", "reports are no stream", made(receivers_report), says=("uses port 1025",)),
     Scene("DGF-MC-PORTS", "only ports of others", made(on_ports(500)), fires=0),
     Scene(
         "DGF-MC-BADPORT",
