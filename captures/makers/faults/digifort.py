@@ -71,6 +71,14 @@ PORTS = [
     ),
     Scene(
         "DGF-FIXED-MOVED",
+        "the API on 8080, streams not followed",
+        made(at_work(3), asks(API, port=8080)),
+        says=("The Digifort API of 10.1.0.5 is asked on port 8080",),
+        skipped="the ports of cameras' media are not known",
+        options={"limits": Limits(follow=False)},
+    ),
+    Scene(
+        "DGF-FIXED-MOVED",
         "cameras send to ports beyond the range",
         made(at_work(), camera(1, asked=True, port=50_010), camera(2, asked=True, port=50_012)),
         says=(

@@ -11,7 +11,7 @@ from classifier.findings import needs
 from classifier.findings.case import UDP, Case, listed, sorted_addresses
 from classifier.findings.endpoints import by_responder, endpoint_filter, flows_filter, originators
 from classifier.findings.media import digifort_servers
-from classifier.findings.model import Finding, Rule
+from classifier.findings.model import Finding, Rule, Skipped
 from classifier.units import counted
 
 _OLD = (
@@ -23,8 +23,10 @@ _LOOKED_AT = 200
 """Hosts that search from the port, whose answers are looked at."""
 
 
-def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
+def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
     yield from _api(case)
+    if not case.read.limits.follow:
+        yield Skipped("--fast leaves media streams out, so the ports of cameras' media are not known")
     yield from _media(case)
     yield from _answers(case)
 
