@@ -38,6 +38,13 @@ def _announcements(case: Case) -> str:
     return "" if len(announcements(case)) else "no announcement of Digifort (225.0.0.100, 8650/udp) in this capture"
 
 
+def _used(case: Case) -> str:
+    if any(case.groups.of(component) for component in (MEDIA, ANNOUNCEMENT)):
+        return ""
+    return "nobody sends to or joins a group of Digifort in this capture"
+
+
+GROUPS = Need("a group of Digifort in use", _used)
 MEDIA_GROUP = Need("packets to a Digifort media group", _media)
 ANNOUNCEMENTS = Need("announcements of Digifort", _announcements)
 

@@ -314,6 +314,13 @@ def unannounced(length: int, *, announcing: bool = False) -> Callable[[Site], No
     return build
 
 
+def waiting(site: Site) -> None:
+    """A client joins the announcements' group, where another program talks on a port of its own."""
+    _, client = services(site, announcing=False, length=20 * S)
+    site.igmp_join(2 * S, client, [ANNOUNCE_GROUP])
+    send(site, site.host("other", "10.1.0.7"), ANNOUNCE_GROUP, 9001, 3 * S, 5 * S)
+
+
 def out_of_reach(site: Site) -> None:
     """Captured at a client: nothing says that the server's multicast would reach it."""
     client = site.host("client", "10.2.0.40")
@@ -369,7 +376,8 @@ ANNOUNCEMENTS = [
         severity="info",
         packets=10,
     ),
-    Scene("DGF-ANN-LIST", "nobody announces", made(unannounced(30 * S)), fires=0),
+    Scene("DGF-ANN-LIST", "a client waits, nobody announces", made(waiting), fires=0),
+    Scene("DGF-ANN-LIST", "nobody", made(unannounced(30 * S)), fires=0, skipped="nobody sends to or joins"),
     Scene(
         "DGF-ANN-SCOPE",
         "a client behind a router",

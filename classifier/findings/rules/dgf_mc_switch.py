@@ -9,8 +9,8 @@ from typing import Any
 from classifier.findings import filters
 from classifier.findings.case import Case, listed
 from classifier.findings.groups import ANNOUNCEMENT, MEDIA, Group
-from classifier.findings.model import SEVERITIES, Finding, Need, Rule, Skipped
-from classifier.findings.multicast import ANNOUNCE_SOURCE
+from classifier.findings.model import SEVERITIES, Finding, Rule, Skipped
+from classifier.findings.multicast import ANNOUNCE_SOURCE, GROUPS
 from classifier.findings.snooping import (
     AGE,
     FLOOD,
@@ -33,12 +33,6 @@ from classifier.findings.snooping import (
 from classifier.units import span
 
 Verdicts = dict[str, list[tuple[str, str, str]]]
-
-
-def _used(case: Case) -> str:
-    if any(case.groups.of(component) for component in (MEDIA, ANNOUNCEMENT)):
-        return ""
-    return "nobody sends to or joins a group of Digifort in this capture"
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
@@ -120,6 +114,6 @@ RULE = Rule(
         "properly."
     ),
     check=check,
-    needs=(Need("a group of Digifort in use", _used),),
+    needs=(GROUPS,),
     settings=(AGE, MEMBERSHIP, FLOOD, PACKETS, SLACK, PAUSE, RESTART, LEAVE),
 )
