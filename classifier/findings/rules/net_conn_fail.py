@@ -115,7 +115,7 @@ def _finding(case: Case, numbers: Array, important: bool) -> Finding:
     text, packets = failures.selection(case, item)
     return Finding(
         title=failures.title(case, item),
-        summary=failures.summary(case, item),
+        summary=failures.summary(case, item) + _only_by_port(case, item),
         remedy=failures.cause_and_remedy(case, item),
         severity="warning" if important else "info",
         flow_ids=flows,
@@ -123,6 +123,15 @@ def _finding(case: Case, numbers: Array, important: bool) -> Finding:
         display_filter=text,
         packets=packets,
     )
+
+
+def _only_by_port(case: Case, item: failures.Trouble) -> str:
+    """What a product's name in the title rests on, when that is the port alone."""
+    number = item.first.component
+    if not 0 <= number < len(case.facts.signatures.signatures) or item.server in case.product_hosts:
+        return ""
+    name = case.facts.signatures.name_of(case.labels.components[number])
+    return f" That it is {name} is what the port suggests; nothing else in this capture shows it."
 
 
 RULE = Rule(
