@@ -5,6 +5,7 @@ from __future__ import annotations
 from classifier.limits import Limits
 from classifier.matching.site import Site as Known
 
+from .digifort_cameras import SCENES as CAMERAS
 from .digifort_media import SCENES as MEDIA
 from .digifort_media import SERVER, at_work, camera, made
 from .digifort_site import (
