@@ -24,6 +24,7 @@ from numba import types
 from numba.core import compiler_lock
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.registry import cpu_target
+from numba.core.types.functions import BaseFunction
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
@@ -212,6 +213,24 @@ def prepare() -> None:
 
     codegen._library_class = Unfinished
     context.get_executable = not_executable
+    _remember_operators()
+
+
+def _remember_operators() -> None:
+    """Have numba look up each operator and built-in function once for the same types, not at every place."""
+    look_up = BaseFunction.get_call_type
+    known: dict[Any, Any] = {}
+
+    def get_call_type(self: Any, context: Any, args: Any, kws: Any) -> Any:
+        if kws:
+            return look_up(self, context, args, kws)
+        key = (self, args)
+        found = known.get(key)
+        if found is None:
+            found = known[key] = look_up(self, context, args, kws)
+        return found
+
+    BaseFunction.get_call_type = get_call_type
 
 
 def compile_entry(name: str, twins: Twins) -> tuple[str, bytes]:
