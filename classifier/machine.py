@@ -14,12 +14,8 @@ import ctypes
 import functools
 import hashlib
 import importlib.util
-import json
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -115,8 +111,8 @@ def _processor() -> str:
 
 def pack(objects: Objects) -> bytes:
     """Objects as one block of bytes, which begins with the hash of the rest."""
-    head = json.dumps([(name, symbol, len(data)) for name, (symbol, data) in objects.items()]).encode()
-    body = b"".join([head, b"\n", *(data for _, data in objects.values())])
+    head = " ".join(f"{name} {symbol} {len(data)}" for name, (symbol, data) in objects.items())
+    body = b"".join([head.encode(), b"\n", *(data for _, data in objects.values())])
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
@@ -126,9 +122,10 @@ def unpack(data: bytes) -> Objects | None:
     if hashlib.sha256(body).hexdigest().encode() != digest:
         return None
     head, _, rest = body.partition(b"\n")
+    words = head.decode().split()
     objects: Objects = {}
     at = 0
-    for name, symbol, size in json.loads(head):
+    for name, symbol, size in zip(words[::3], words[1::3], map(int, words[2::3]), strict=True):
         objects[name] = (symbol, rest[at : at + size])
         at += size
     return objects
@@ -145,6 +142,8 @@ def load(file: Path) -> Objects | None:
 
 def save(file: Path, objects: Objects) -> None:
     """Keep the objects, if the place lets us: else they are compiled again by the next process."""
+    import tempfile
+
     temporary = ""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -161,6 +160,8 @@ def save(file: Path, objects: Objects) -> None:
 
 def _forget_old(base: Path) -> None:
     """Remove kernels of versions that were compiled long ago; two installations may take turns, so not at once."""
+    import shutil
+
     with contextlib.suppress(OSError):
         for other in base.iterdir():
             if time.time() - other.stat().st_mtime > CACHE_AGE_S:
@@ -172,6 +173,8 @@ def _forget_old(base: Path) -> None:
 
 def compile_all() -> Objects:
     """Compile every entry, in processes of their own: two at a time, and no trace of numba in this one."""
+    import subprocess
+
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for names in _shares(min(os.cpu_count() or 1, MOST_PROCESSES)):
