@@ -346,7 +346,6 @@ def _explain(report: Report, place: str, output: str | None) -> bool:
 
 def _read(files: Sequence[str], options: dict[str, Any], quiet: bool) -> tuple[Report | None, list[str]]:
     """The report of what could be read, and a sentence per file that could not."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts a pool of threads that nothing here uses
     from classifier import engine, jit
     from classifier.progress import Progress
 

@@ -41,9 +41,8 @@ def registered() -> tuple[dict[str, Callable[..., Any]], set[str]]:
     return _registry, _inlined
 
 
-def i64(value: Any) -> int:
-    """`value` as a signed 64-bit integer (a Python int when interpreted)."""
-    return int(value)
+i64: Callable[[Any], int] = int
+"""`i64(value)`: a signed 64-bit integer when compiled, a Python int when interpreted."""
 
 
 def kernel(function: F) -> F:
