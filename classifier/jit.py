@@ -23,6 +23,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from classifier.plain import PER_PACKET, plain
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 MASK32 = 0xFFFFFFFF
@@ -81,9 +83,7 @@ class Kernels:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        function = _registry[name]
-        if self.compiled and not interpreted_only():
-            function = _compiled(name)
+        function = _compiled(name) if self.compiled and not interpreted_only() else _interpreted(name)
         setattr(self, name, function)
         return function
 
@@ -120,13 +120,18 @@ def few_records() -> int:
     return FEW_RECORDS if not interpreted_only() and ready() else FEW_UNCOMPILED
 
 
+def _interpreted(name: str) -> Any:
+    """The kernel as it is."""
+    return plain(_registry[name]) if name in PER_PACKET else _registry[name]
+
+
 def _compiled(name: str) -> Any:
     """The kernel as machine code; interpreted where this machine cannot compile it."""
     from classifier import machine
 
     entries = machine.entries()
     if entries is None:
-        return _registry[name]
+        return _interpreted(name)
     if name in entries:
         return entries[name]
     from classifier.compiling import for_python  # one that the program itself calls from other kernels only
