@@ -23,33 +23,43 @@ class Rows(dict[int, dict[str, Any]]):
 
     def __init__(self, array: Array) -> None:
         super().__init__()
+        dtype = array.dtype
+        names = dtype.names or ()
+        self._several = [name for name in names if dtype[name].shape]  # fields that are arrays
+        self._names = [name for name in names if not dtype[name].shape]
         self._array = array
-        self._names = array.dtype.names or ()
+        self._numbers = array[self._names] if self._several else array
         self._before: dict[int, tuple[Any, ...]] = {}
 
     def __missing__(self, at: int) -> dict[str, Any]:
         if at < 0:
             raise IndexError(at)
-        values = self._array[at].item()
+        values = self._numbers[at].item()
         self._before[at] = values
         row = dict(zip(self._names, values, strict=True))
+        for name in self._several:
+            row[name] = memoryview(self._array[name][at])
         super().__setitem__(at, row)
         return row
 
-    def __setitem__(self, at: int, row: Any) -> None:
-        """A whole row: its values are copied, as an array would."""
-        values = row.values() if isinstance(row, dict) else row.item()
-        self[at].update(zip(self._names, values, strict=True))
+    def __setitem__(self, at: int, row: dict[str, Any]) -> None:
+        """The values of another row are copied, as an array would."""
+        own = self[at]
+        for name in self._names:
+            own[name] = row[name]
+        for name in self._several:
+            own[name][:] = row[name]
 
     def __len__(self) -> int:
         return len(self._array)
 
     def write_back(self) -> None:
         """Put what was changed into the array."""
+        count = len(self._names)
         for at, row in self.items():
-            values = tuple(row.values())
+            values = tuple(row.values())[:count]
             if values != self._before[at]:
-                self._array[at] = values
+                self._numbers[at] = values
 
 
 def plain(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,8 +83,6 @@ def _plain(value: Any, made: list[Rows]) -> Any:
         return value
     if value.dtype.names is None:
         return memoryview(value)
-    if any(value.dtype[name].shape for name in value.dtype.names):
-        return value
     rows = Rows(value)
     made.append(rows)
     return rows
