@@ -5,14 +5,15 @@
     python benchmarks/start.py --video benchmarks/data/video.pcap
 
 In: nothing, or a large capture. Out: a Markdown table. All commands take turns, so that a busy moment of the machine
-hits all of them; medians, of the time on the clock and of the processor's (user and system, of all processes). Only ratios
-mean something. Byte code is written beforehand, as installing does. A *first run* has an empty kernel cache.
+hits all of them; medians, of the time on the clock and of the processor's (user and system, of all processes). Only
+ratios mean something. Byte code is written beforehand, as installing does. A *first run* has an empty kernel cache.
 """
 
 from __future__ import annotations
 
 import argparse
 import compileall
+import contextlib
 import os
 import platform
 import shutil
@@ -101,7 +102,8 @@ def commands(small: Path, video: Path | None) -> list[Timed]:
 def processor() -> str:
     """Its name, and how many of them."""
     name = platform.processor() or platform.machine()
-    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
     return f"{os.cpu_count()} x {name}"
 

@@ -1,4 +1,4 @@
-"""The command `classify`, and `python -m classifier`: `cli.main` in a process of its own, which starts and ends quickly."""
+"""The command `classify`, and `python -m classifier`: `cli.main` in a process that starts and ends quickly."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import NoReturn
 def run() -> NoReturn:
     """Run the command and end the process with its exit code.
 
-    Taking the interpreter apart at the end costs a sixth of a small capture's time and has no purpose: output files are
-    whole and closed by then. Nor has looking for cycles after every 700 objects, which importing makes by ten thousands.
+    Taking the interpreter apart at the end costs a sixth of a small capture's time and has no purpose: output files
+    are whole and closed by then. Nor has looking for cycles after every 700 objects: importing makes many.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts a pool of threads that nothing here uses
     gc.set_threshold(100_000, 20, 20)

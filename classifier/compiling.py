@@ -12,26 +12,33 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-import llvmlite.binding as llvm
-import numba
 import numpy as np
-from numba import types
-from numba.core import compiler_lock
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.registry import cpu_target
-from numba.core.types.functions import BaseFunction
-from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
 from classifier import jit, machine
 from classifier.kernels import ENTRIES, Argument, Rows
 
 OPTIMISE = 2
+
+
+def _untyped(module: str) -> Any:
+    """A module whose stubs know less than it has."""
+    return importlib.import_module(module)
+
+
+llvm = _untyped("llvmlite.binding")
+numba = _untyped("numba")
+arrayobj = _untyped("numba.np.arrayobj")
+compiler = _untyped("numba.core.compiler")
+compiler_lock = _untyped("numba.core.compiler_lock")
+functions = _untyped("numba.core.types.functions")
+registry = _untyped("numba.core.registry")
+types = numba.types
 
 NEEDLESS = frozenset(
     {
@@ -55,12 +62,12 @@ NEEDLESS = frozenset(
 """numba's passes for closures, literals, array expressions, `with`, `raise`: a third of its time."""
 
 
-class FewPasses(CompilerBase):
+class FewPasses(compiler.CompilerBase):  # type: ignore[misc, name-defined]
     """numba's pipeline without the passes that do nothing for kernels."""
 
     def define_pipelines(self) -> list[Any]:
         """The one pipeline."""
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.passes[:] = [each for each in passes.passes if each[0].__name__ not in NEEDLESS]
         passes.finalize()
         return [passes]
@@ -96,8 +103,8 @@ class Twins:
 
     def bound(self, name: str) -> FunctionType:
         """The kernel's code over a twin of its module's globals, in which the kernels it calls are compiled."""
-        registry, _ = jit.registered()
-        function = registry[name]
+        kernels, _ = jit.registered()
+        function = kernels[name]
         module = function.__module__
         space = self._spaces.get(module)
         if space is None:
@@ -107,7 +114,7 @@ class Twins:
         twin.__module__ = module
         twin.__qualname__ = name
         for callee in function.__code__.co_names:
-            if callee in registry and space.get(callee) is registry[callee] and callee != name:
+            if callee in kernels and space.get(callee) is kernels[callee] and callee != name:
                 space[callee] = self.compiled(callee)
         return twin
 
@@ -132,7 +139,7 @@ def _arguments_of(kinds: tuple[Argument, ...]) -> Any:
     """For compiled code: the tuple of a kernel's arguments out of a block of words (`machine._Call`)."""
     wanted = types.Tuple([_type_of(kind) for kind in kinds])
 
-    @intrinsic
+    @numba.extending.intrinsic  # type: ignore[untyped-decorator]
     def arguments(context: Any, block: Any) -> Any:
         return wanted(block), _take_arguments
 
@@ -165,13 +172,11 @@ def _take_arguments(context: Any, builder: Any, signature: Any, values: Any) -> 
         for length in reversed(shape):
             strides.insert(0, stride)
             stride = builder.mul(stride, length)
-        array = make_array(kind)(context, builder)
-        populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)
+        array = arrayobj.make_array(kind)(context, builder)
+        arrayobj.populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)
         return array._getvalue()
 
     return take(signature.return_type)
-
-
 
 
 def _entry(name: str, twins: Twins) -> Callable[..., Any]:
@@ -186,30 +191,29 @@ def _entry(name: str, twins: Twins) -> Callable[..., Any]:
     source = "\n    ".join(["def entry(block):", "given = arguments(block)", *lines])
     space = {"kernel": twins.compiled(name), "arguments": _arguments_of(kinds)}
     exec(source, space)
-    function: Callable[..., Any] = space["entry"]  # type: ignore[assignment]
+    function: Callable[..., Any] = space["entry"]
     return function
 
 
 def prepare() -> None:
     """Change numba in this process: libraries are neither optimised nor made into machine code by themselves."""
-    context = cpu_target.target_context
+    context = registry.cpu_target.target_context
     codegen = context.codegen()
 
-    class Unfinished(codegen._library_class):  # type: ignore[misc]
+    class Unfinished(codegen._library_class):  # type: ignore[misc, name-defined]
         def _optimize_final_module(self) -> None:
             pass
 
         def _finalize_final_module(self) -> None:
             self._finalized = True
 
-    from numba import _dynfunc
-
+    make_function = _untyped("numba._dynfunc").make_function
     never = ctypes.cast(ctypes.pythonapi.Py_GetVersion, ctypes.c_void_p).value
 
     def not_executable(library: Any, described: Any, environment: Any) -> Any:
         """What numba knows a function by; it is never called."""
         name = described.qualname
-        return _dynfunc.make_function(described.lookup_module(), name, "", never, environment, (library,))
+        return make_function(described.lookup_module(), name, "", never, environment, (library,))
 
     codegen._library_class = Unfinished
     context.get_executable = not_executable
@@ -218,7 +222,7 @@ def prepare() -> None:
 
 def _remember_operators() -> None:
     """Have numba look up each operator and built-in function once for the same types, not at every place."""
-    look_up = BaseFunction.get_call_type
+    look_up = functions.BaseFunction.get_call_type
     known: dict[Any, Any] = {}
 
     def get_call_type(self: Any, context: Any, args: Any, kws: Any) -> Any:
@@ -230,7 +234,7 @@ def _remember_operators() -> None:
             found = known[key] = look_up(self, context, args, kws)
         return found
 
-    BaseFunction.get_call_type = get_call_type
+    functions.BaseFunction.get_call_type = get_call_type
 
 
 def compile_entry(name: str, twins: Twins) -> tuple[str, bytes]:

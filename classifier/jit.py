@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 MASK32 = 0xFFFFFFFF
 
 FEW_RECORDS = 600
-"""Up to so many records, interpreting the kernels takes less time (0.05 ms a record) than loading compiled ones (35 ms)."""
+"""Up to so many records, interpreting kernels takes less time (0.05 ms a record) than loading compiled ones (35 ms)."""
 FEW_UNCOMPILED = 4000
 """The same as long as none are compiled: that takes ten seconds."""
 
@@ -148,4 +148,17 @@ def speed(compiled: bool) -> Kernels:
     return COMPILED if compiled else INTERPRETED
 
 
-__all__ = ["MASK32", "Kernels", "announce", "few_records", "i64", "inlined", "kernel", "on_compile", "ready", "registered", "speed", "view"]
+__all__ = [
+    "MASK32",
+    "Kernels",
+    "announce",
+    "few_records",
+    "i64",
+    "inlined",
+    "kernel",
+    "on_compile",
+    "ready",
+    "registered",
+    "speed",
+    "view",
+]

@@ -144,16 +144,17 @@ def save(file: Path, objects: Objects) -> None:
     """Keep the objects, if the place lets us: else they are compiled again by the next process."""
     import tempfile
 
-    temporary = ""
+    temporary = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
+        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
+        temporary = Path(name)
         with os.fdopen(handle, "wb") as out:
             out.write(pack(objects))
-        os.replace(temporary, file)
+        temporary.replace(file)
     except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         return
     _forget_old(file.parent)
 
@@ -180,8 +181,8 @@ def compile_all() -> Objects:
         for names in _shares(min(os.cpu_count() or 1, MOST_PROCESSES)):
             program = f"import sys; sys.path[:] = {sys.path!r}; from classifier.compiling import main; main({names!r})"
             command = [sys.executable, "-P", "-c", program]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            processes.append(process)
+            nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+            processes.append(subprocess.Popen(command, stdin=nothing, stdout=pipe, stderr=pipe))
         objects: Objects = {}
         for process in processes:
             out, err = process.communicate()

@@ -82,7 +82,7 @@ def _plain(value: Any, made: list[Rows]) -> Any:
     if not isinstance(value, np.ndarray) or value.ndim != 1:
         return value
     if value.dtype.names is None:
-        return memoryview(value)
+        return value.data
     rows = Rows(value)
     made.append(rows)
     return rows
