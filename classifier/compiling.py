@@ -147,8 +147,8 @@ def _arguments_of(kinds: tuple[Argument, ...]) -> Any:
 
 
 def _take_arguments(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-    """The code for it: words after the first two, each an integer or an array's address, followed by its shape."""
-    at = 2
+    """The code for it: words after the first four, each an integer or an array's address, followed by its shape."""
+    at = 4
 
     def number(value: int) -> Any:
         return context.get_constant(types.intp, value)
