@@ -14,11 +14,12 @@ PACKAGE = ROOT / "classifier"
 
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS = (
-    ("errors", "columns", "jit", "files", "interrupt", "limits", "quantities", "units"),
+    ("errors", "columns", "plain", "jit", "files", "interrupt", "limits", "quantities", "units"),
     ("capture",),
     ("decode",),
     ("flows",),
-    ("kernels",),  # names every kernel module, for the cache key
+    ("kernels",),  # names every kernel that Python calls
+    ("machine", "compiling"),
     ("evidence",),
     ("matching",),
     ("tables",),  # what a report counts
@@ -37,10 +38,8 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 # (module, imported, why)
 EXCEPTIONS = {
     ("inspect", "engine"): "looking at a flow's packets reads the captures again",
-    (
-        "jit",
-        "kernels",
-    ): "the compile cache is keyed by the source of every kernel module, imported when first compiling",
+    ("jit", "machine"): "compiled kernels are of all modules; imported when the first of them is asked for",
+    ("jit", "compiling"): "the same, for a kernel that only kernels call",
     ("explain", "render"): "text out of a capture is escaped in one way, `render.escape`, which imports nothing",
     ("notebook", "render"): "the same",
     ("report", "inspect"): "a report's methods read its captures again; imported when one of them is called",

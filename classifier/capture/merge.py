@@ -29,6 +29,7 @@ from classifier.capture.reader import CaptureReader, open_capture
 from classifier.capture.source import CHUNK, POOL
 from classifier.columns import BATCH
 from classifier.errors import CaptureError
+from classifier.jit import few_records
 
 Part = tuple[int, RecordBatch, int, int]
 
@@ -98,7 +99,9 @@ class CaptureSet:
                 self.unreadable.append(error)
         if not self._members and self.unreadable:
             raise self.unreadable[0]
-        self.small = bool(self._members) and all(m.reader is not None and m.reader.small for m in self._members)
+        readers = [member.reader for member in self._members]
+        small = bool(readers) and all(reader is not None and reader.small for reader in readers)
+        self.small = small and (len(readers) == 1 or sum(r.held for r in readers if r is not None) <= few_records())
         if compiled is None and not self.small:
             for member in self._members:
                 if member.reader is not None:

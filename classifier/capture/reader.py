@@ -41,13 +41,12 @@ from classifier.capture.walker import (
     Walker,
 )
 from classifier.columns import BATCH, RECORD
+from classifier.jit import FEW_RECORDS, few_records
 
 HEAD = 64
 """Bytes by which the format is told."""
 ZEROS = 12
 """Zero bytes in a row where a record should begin that are called zeros: the least that one of either format takes."""
-SMALL_RECORDS = 2000
-"""Up to so many records, interpreting the kernels takes less time than loading the compiled ones."""
 
 
 class CaptureReader:
@@ -86,12 +85,18 @@ class CaptureReader:
         if not self._source.whole:
             self._walker.compiled = compiled is not False
             return
-        limit = min(self._batch, SMALL_RECORDS + 1)
+        few = few_records() if compiled is None else FEW_RECORDS
+        limit = min(self._batch, few + 1)
         self._walker.compiled = bool(compiled)
         self._held = self._walker.walk(self._records, limit)
         status = int(self._walker.state[STATUS])
-        self.small = self._held <= SMALL_RECORDS and status != FULL
+        self.small = self._held <= few and status != FULL
         self._walker.compiled = not self.small if compiled is None else compiled
+
+    @property
+    def held(self) -> int:
+        """Records that were looked at before the first batch was asked for: all of them, in a small capture."""
+        return self._held
 
     @property
     def compiled(self) -> bool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from classifier.capture.model import CaptureInfo, Rows
 from classifier.capture.source import Source, Window
-from classifier.jit import Kernels, i64, kernel, speed, view
+from classifier.jit import Kernels, i64, kernel, ready, speed, view
 
 INT64_MAX = 2**63 - 1
 
@@ -145,8 +145,8 @@ class Walker:
         raise NotImplementedError
 
     def fast(self) -> tuple[Kernels, Any]:
-        """Kernels and memory for a search: compiled ones where much is to be searched."""
-        if self._compiled or self.source.end - self.source.start < INTERPRETED_SEARCH:
+        """Kernels and memory for a search: compiled ones where much is to be searched, if they need only be loaded."""
+        if self._compiled or self.source.end - self.source.start < INTERPRETED_SEARCH or not ready():
             return self.kernels, self.memory()
         return speed(True), view(self.source.buffer, True)
 
