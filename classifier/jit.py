@@ -90,6 +90,10 @@ class Kernels:
         return function
 
 
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""`_nrt`: arrays are not counted as they are passed on. The caller holds them and no kernel allocates; with it every call
+adds to an atomic counter for each array that it passes, which took more time than the kernels' own work."""
+
 _compiled: dict[str, Any] = {}
 _globals: dict[str, dict[str, Any]] = {}
 _announce: Callable[[str], None] | None = None
@@ -110,7 +114,7 @@ def _compile(name: str) -> Any:
     numba = _numba()
     if fresh and _announce is not None:
         _announce("first run: compiling the kernels, once for this installation")
-    dispatcher = numba.njit(cache=_cache_usable, nogil=True, error_model="numpy")(_twin(name))
+    dispatcher = numba.njit(cache=_cache_usable, **_OPTIONS)(_twin(name))
     _compiled[name] = dispatcher
     return dispatcher
 
@@ -123,7 +127,7 @@ def _compile_inner(name: str) -> Any:
     known = _inner.get(name)
     if known is None:
         numba = _numba()
-        options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        options = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
         if name in _inlined:
             options["forceinline"] = True
         known = _inner[name] = numba.njit(**options)(_twin(name))
