@@ -16,6 +16,7 @@ from classifier.flows.hashing import mix
 from classifier.flows.sequence import ALL_CAME, accept_number, leave_window
 from classifier.flows.stream_table import (
     BIN_WIDTH,
+    BIN_WIDTH_NS,
     CLOCK_ASSUMED,
     CLOCK_MEASURED,
     CLOCK_PAYLOAD,
@@ -32,7 +33,7 @@ from classifier.flows.stream_table import (
 from classifier.jit import MASK32, i64, inlined, kernel
 
 _SECOND = 1_000_000_000
-_TENTH = 100_000_000
+_NO_TYPE = 255
 _LAST_CHECK = 8 * _SECOND
 _VIDEO_CLOCK = 90_000
 _USUAL_CLOCKS = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 90000)
@@ -90,7 +91,7 @@ def open_stream(
     s["first_ns"] = ns
     s["last_ns"] = ns
     s["bin_ns"] = ns
-    s["tenth_ns"] = ns - ns % _TENTH
+    s["any_pt"] = _NO_TYPE
     s["max_seq"] = -1
     s["bad_seq"] = -1
     s["probation"] = MIN_SEQUENTIAL
@@ -113,6 +114,33 @@ def open_stream(
 
 
 @kernel
+def settle_jitter(s: Any) -> None:
+    """Take the jitter of the open bin into that of the stream, and into microseconds by the clock it was measured with."""
+    jitter = s["bin_jitter"]
+    if s["bin_jitters"] != 0:
+        s["jitters"] += s["bin_jitters"]
+        if jitter > s["jitter_max"]:
+            s["jitter_max"] = jitter
+        us = min(int(jitter * 1_000_000 / i64(s["clock"])), _MOST_US)
+        if us > s["bin_jitter_us"]:
+            s["bin_jitter_us"] = us
+    s["bin_jitter"] = 0.0
+    s["bin_jitters"] = 0
+
+
+@kernel
+def count_tenth(s: Any, ns: int, wire: int) -> None:
+    """The fullest tenth of a second, where bins are wider than that."""
+    offset = ns - i64(s["tenth_ns"])
+    if offset < 0 or offset >= BIN_WIDTH_NS:
+        s["tenth_ns"] = ns - ns % BIN_WIDTH_NS
+        s["tenth_wire"] = 0
+    s["tenth_wire"] += wire
+    if s["tenth_wire"] > s["tenth_most"]:
+        s["tenth_most"] = s["tenth_wire"]
+
+
+@kernel
 def close_stream_bin(streams: Any, logged: Any, counts: Any, row: int) -> None:
     """Append a stream's open time bin to the log."""
     s = streams[row]
@@ -120,6 +148,11 @@ def close_stream_bin(streams: Any, logged: Any, counts: Any, row: int) -> None:
         return
     at = i64(counts[LOGGED_BINS])
     counts[LOGGED_BINS] = at + 1
+    settle_jitter(s)
+    s["packets"] += s["bin_packets"]
+    s["wire"] += s["bin_wire"]
+    if counts[BIN_WIDTH] == BIN_WIDTH_NS and s["bin_wire"] > s["tenth_most"]:
+        s["tenth_most"] = s["bin_wire"]
     b = logged[at]
     b["bin_ns"] = s["bin_ns"]
     b["wire"] = s["bin_wire"]
@@ -144,22 +177,15 @@ def count_packet(streams: Any, logged: Any, counts: Any, row: int, ns: int, wire
         s["bin_ns"] = ns - ns % width
     s["bin_packets"] += 1
     s["bin_wire"] += wire
-    offset = ns - i64(s["tenth_ns"])
-    if offset < 0 or offset >= _TENTH:
-        s["tenth_ns"] = ns - ns % _TENTH
-        s["tenth_wire"] = 0
-    s["tenth_wire"] += wire
-    if s["tenth_wire"] > s["tenth_most"]:
-        s["tenth_most"] = s["tenth_wire"]
+    if width != BIN_WIDTH_NS:
+        count_tenth(s, ns, wire)
     gap = ns - i64(s["last_ns"])
     if gap > 0:
         s["last_ns"] = ns
         if gap > i64(s["silence_ns"]):
             s["silence_ns"] = gap
-    if ns < i64(s["first_ns"]):
+    elif ns < i64(s["first_ns"]):
         s["first_ns"] = ns
-    s["packets"] += 1
-    s["wire"] += wire
     s["payload"] += payload
 
 
@@ -171,8 +197,10 @@ def apart(transit: int, before: int) -> int:
 
 
 @kernel
-def forget_jitter(s: Any) -> None:
+def change_clock(s: Any, clock: int) -> None:
     """Another clock: what was measured with the old one means nothing."""
+    settle_jitter(s)
+    s["clock"] = clock
     s["jitter"] = 0.0
     s["jitter_sum"] = 0.0
     s["jitter_max"] = 0.0
@@ -198,8 +226,7 @@ def check_clock(s: Any, ns: int, stamp: int) -> None:
         should = span // 1000 * clock // 1_000_000
         if abs(ticks - should) * 25 <= should:
             if clock != i64(s["clock"]):
-                s["clock"] = clock
-                forget_jitter(s)
+                change_clock(s, clock)
             s["clock_basis"] = CLOCK_MEASURED
             s["check_ns"] = 0
             return
@@ -219,12 +246,9 @@ def measure_jitter(s: Any, ns: int, stamp: int, new_frame: int) -> None:
         jitter = s["jitter"] + (apart(transit, i64(s["transit"])) - s["jitter"]) / 16
         s["jitter"] = jitter
         s["jitter_sum"] += jitter
-        s["jitters"] += 1
-        if jitter > s["jitter_max"]:
-            s["jitter_max"] = jitter
-        us = min(int(jitter * 1_000_000 / clock), _MOST_US)
-        if us > s["bin_jitter_us"]:
-            s["bin_jitter_us"] = us
+        s["bin_jitters"] += 1
+        if jitter > s["bin_jitter"]:
+            s["bin_jitter"] = jitter
     s["transit"] = transit
     if new_frame != 0:
         if known & 2 != 0:
@@ -277,7 +301,7 @@ def count_rtp(
     """Count one packet of a stream. `kind`: its payload type; `picture`: what its payload begins with."""
     count_packet(streams, logged, counts, row, ns, wire, payload)
     s = streams[row]
-    if i64(s["packets"]) > 1 and kind == i64(s["any_pt"]) and seq == (i64(s["any_seq"]) + 1) & 0xFFFF:
+    if kind == i64(s["any_pt"]) and seq == (i64(s["any_seq"]) + 1) & 0xFFFF:
         if (stamp - i64(s["any_stamp"])) & MASK32 < 0x80000000:
             s["hits"] += 1
     s["any_pt"] = kind
@@ -294,8 +318,7 @@ def count_rtp(
         s["pt"] = kind
         s["pt_votes"] = 1
         if CLOCKS[kind] != 0 and CLOCKS[kind] != i64(s["clock"]):
-            s["clock"] = CLOCKS[kind]
-            forget_jitter(s)
+            change_clock(s, i64(CLOCKS[kind]))
         if CLOCKS[kind] != 0:
             s["clock_basis"] = CLOCK_STATIC
             s["check_ns"] = 0
