@@ -47,17 +47,16 @@ class Stream:
             if previous is not None and packet.kind == previous.kind and packet.seq == (previous.seq + 1) % SEQ_MOD:
                 hits += (packet.stamp - previous.stamp) % (1 << 32) < 1 << 31
             previous = packet
-            before = (numbers.restarts, numbers.duplicates, numbers.reordered, numbers.max_seq, numbers.probation)
+            before = (numbers.restarts, numbers.duplicates, numbers.reordered)
             accepted = numbers.add(packet.seq)
             restarted = numbers.restarts > before[0]
-            on_probation = numbers.probation > 0
-            began = restarted or (before[4] > 0 and not on_probation)
+            began = restarted or not runs
             repeated = accepted and not began and numbers.duplicates > before[1]
             late = accepted and not began and numbers.reordered > before[2]
             if restarted:
                 duplicates, reordered = duplicates + before[1], reordered + before[2]
             if began:
-                runs.append(set())
+                runs.append({numbers.base_seq})
                 bounds.append((numbers.base_seq, numbers.base_seq))
             if accepted:
                 top = numbers.cycles + numbers.max_seq
@@ -74,11 +73,9 @@ class Stream:
                 if CLOCKS[pt] not in (0, clock):
                     clock = CLOCKS[pt]
                     each, frame, each_all, frame_all = Jitter(clock), Jitter(clock), [], []
-            if repeated or (not accepted and not on_probation):
+            if repeated or not accepted:
                 continue
-            if on_probation:
-                frames = 0
-            if on_probation or restarted:
+            if restarted:
                 each, frame = Jitter(clock), Jitter(clock)
             new_frame = not late and (frames == 0 or restarted or packet.stamp != last_stamp)
             frames += new_frame
@@ -100,7 +97,6 @@ class Stream:
             "hits": hits,
             "pt": pt,
             "clock": clock,
-            "probation": numbers.probation,
             "received": numbers.received,
             "refused": numbers.refused,
             "restarts": numbers.restarts,

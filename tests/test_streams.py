@@ -26,7 +26,7 @@ START = 1_700_000_000 * SECOND
 SPEEDS = pytest.mark.parametrize("compiled", [False, True])
 
 EXACT = (
-    "packets", "wire", "first_ns", "last_ns", "silence_ns", "hits", "pt", "clock", "probation", "received", "refused",
+    "packets", "wire", "first_ns", "last_ns", "silence_ns", "hits", "pt", "clock", "received", "refused",
     "restarts", "earlier_expected", "earlier_received", "duplicates", "reordered", "longest_burst", "frames", "jitter",
     "jitter_max", "jitters", "frame_jitter_max", "frame_jitters",
 )  # fmt: skip
@@ -99,12 +99,10 @@ def test_every_figure_is_the_twins(packets: list[Packet], step: int, compiled: b
             assert row[name] == wanted[name], name
         for name in ("jitter_sum", "frame_jitter_sum"):
             assert row[name] == pytest.approx(wanted[name]), name
-        run = int(row["cycles"] + row["max_seq"] - row["base_seq"] + 1) if row["received"] else 0
-        assert run == wanted["run_expected"]
+        assert int(row["cycles"] + row["max_seq"] - row["base_seq"] + 1) == wanted["run_expected"]
         bins = tally.streams.bins[tally.streams.bins["stream"] == number]
         assert (bins["packets"].sum(), bins["wire"].sum()) == (wanted["packets"], wanted["wire"])
-        if not wanted["reordered"]:  # else some came late that were before the run's first number
-            assert bins["lost"].sum() == wanted["lost_over_time"]
+        assert bins["lost"].sum() == wanted["lost_over_time"]
 
 
 @settings(max_examples=40, deadline=None)

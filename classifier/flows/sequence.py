@@ -2,14 +2,18 @@
 
 In: STREAM rows and numbers in the order of arrival. Out: the rows' counters: received, duplicates, late ones, restarts,
 longest run of numbers that never came. A window of 100 numbers (MAX_MISORDER: older ones are not believed any more)
-tells a late number from a repeated one; a number is lost when it leaves the window unseen. Next: `flows.streams`.
+tells a late number from a repeated one; a number is lost when it leaves the window unseen.
+
+Unlike A.1, the first packet begins a run, without probation, and a late number before the run's first one extends the
+run backwards: where the first packets came in another order, none is left out. What never becomes a stream is told at
+the end (`stream_table.is_stream`). Next: `flows.streams`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from classifier.flows.stream_table import MAX_DROPOUT, MAX_MISORDER, MIN_SEQUENTIAL
+from classifier.flows.stream_table import MAX_DROPOUT, MAX_MISORDER
 from classifier.jit import i64, inlined, kernel
 
 _HALF = 50  # bits of the window in each of its two words
@@ -18,14 +22,14 @@ _SEQ_MOD = 1 << 16
 
 
 @kernel
-def begin_run(s: Any, seq: int) -> None:
-    """init_seq of A.1 and the packet that caused it."""
-    s["base_seq"] = seq
+def begin_run(s: Any, seq: int, before: int) -> None:
+    """init_seq of A.1 and the packet that caused it; `before`: 1 when the number before it came as well."""
+    s["base_seq"] = seq - before
     s["max_seq"] = seq
     s["bad_seq"] = -1
     s["cycles"] = 0
-    s["received"] = 1
-    s["seen0"] = 1
+    s["received"] = 1 + before
+    s["seen0"] = 1 | before << 1
     s["seen1"] = 0
     s["burst"] = 0
 
@@ -75,20 +79,12 @@ def advance_window(s: Any, delta: int) -> None:
 
 @inlined
 def accept_number(s: Any, seq: int) -> int:
-    """The next number through A.1: 0 refused, 1 late, 2 in order, 3 a restart, 4 a duplicate, 5 on probation."""
-    if s["probation"] != 0:
-        highest = i64(s["max_seq"])
-        if highest >= 0 and seq == (highest + 1) & 0xFFFF:
-            s["probation"] -= 1
-        else:
-            s["probation"] = MIN_SEQUENTIAL - 1
-        s["max_seq"] = seq
-        if s["probation"] != 0:
-            s["refused"] += 1
-            return 5
-        begin_run(s, seq)
+    """The next number through A.1: 0 refused, 1 late, 2 in order, 3 a restart, 4 a duplicate."""
+    highest = i64(s["max_seq"])
+    if highest < 0:
+        begin_run(s, seq, 0)
         return 2
-    delta = (seq - i64(s["max_seq"])) & 0xFFFF
+    delta = (seq - highest) & 0xFFFF
     if delta == 1:  # nearly always
         seen0, seen1 = i64(s["seen0"]), i64(s["seen1"])
         if seen1 >> (_HALF - 1) & 1 != 0:
@@ -122,7 +118,8 @@ def accept_number(s: Any, seq: int) -> int:
         s["earlier_expected"] += i64(s["cycles"]) + i64(s["max_seq"]) - i64(s["base_seq"]) + 1
         s["earlier_received"] += s["received"]
         leave_window(s, MAX_MISORDER)
-        begin_run(s, seq)
+        s["refused"] -= 1  # the packet before this one, with which the run begins
+        begin_run(s, seq, 1)
         return 3
     s["received"] += 1
     back = _SEQ_MOD - delta
@@ -132,7 +129,12 @@ def accept_number(s: Any, seq: int) -> int:
         s["duplicates"] += 1
         return 4
     s["reordered"] += 1
-    s["bin_lost"] -= 1
+    span = i64(s["cycles"]) + highest - i64(s["base_seq"]) + 1
+    if back < span:
+        s["bin_lost"] -= 1
+    else:
+        s["bin_lost"] += back - span
+        s["base_seq"] = i64(s["base_seq"]) - (back - span + 1)
     if back >= _HALF:
         s["seen1"] = word | bit
     else:

@@ -42,7 +42,7 @@ TS_PIDS = 32
 """Program identifiers per transport stream that are followed."""
 BIN_WIDTH_NS = 100_000_000
 """A stream's time bin, as long as there are not too many."""
-MIN_SEQUENTIAL, MAX_DROPOUT, MAX_MISORDER = 2, 3000, 100
+MAX_DROPOUT, MAX_MISORDER = 3000, 100
 """As in RFC 3550 A.1."""
 
 # how the clock is known while packets pass
@@ -60,12 +60,12 @@ STREAM = np.dtype(
         ("ssrc", "u4"),
         ("last_stamp", "u4"),  # of the last packet in order
         ("any_stamp", "u4"),  # of the last packet of any kind, for `hits`
-        ("max_seq", "i4"),
+        ("max_seq", "i4"),  # -1 before the first packet
         ("hits", "u4"),  # packets that continue the one before
         ("transit", "u4"),  # of the last packet
         ("any_seq", "u2"), ("any_pt", "u1"),
         ("in_transit", "u1"),  # bit 0: `transit` is set, bit 1: `frame_transit`
-        ("probation", "u1"), ("kind", "u1"), ("pt", "u1"), ("clock_basis", "u1"),
+        ("kind", "u1"), ("pt", "u1"), ("clock_basis", "u1"),
         ("bin_wire", "i8"), ("payload", "i8"),
         ("received", "i8"),
         ("jitter", "f8"), ("jitter_sum", "f8"), ("bin_jitter", "f8"),  # ticks; highest of the bin
@@ -89,7 +89,8 @@ STREAM = np.dtype(
         ("tenth_most", "i8"),  # the fullest 100 ms
         ("tenth_ns", "i8"), ("tenth_wire", "i8"),  # the open one, where bins are wider
         ("where", "i8"),  # row of the flow and side, as `row * 2 + side`
-        ("base_seq", "i4"), ("bad_seq", "i4"),
+        ("base_seq", "i4"),  # the run's lowest number, below 0 where it lies before the wrap
+        ("bad_seq", "i4"),
         ("cycles", "i8"),
         ("frame_jitter_max", "f8"),
         ("duplicates", "i8"), ("reordered", "i8"), ("refused", "i8"), ("restarts", "i8"),
@@ -266,9 +267,7 @@ def is_stream(rows: Array) -> Array:
     good part of all (`evidence.proofs`).
     """
     hits = rows["hits"].astype("i8")
-    rtp = (rows["probation"] == 0) & (
-        (hits >= RTP_ENOUGH) | ((hits >= RTP_RUN) & (rows["packets"] <= RTP_SHARE * hits))
-    )
+    rtp = (hits >= RTP_ENOUGH) | ((hits >= RTP_RUN) & (rows["packets"] <= RTP_SHARE * hits))
     valid: Array = np.where(rows["kind"] == KIND_RTP, rtp, rows["packets"] >= TS_DATAGRAMS)
     return valid
 

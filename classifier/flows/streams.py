@@ -25,7 +25,6 @@ from classifier.flows.stream_table import (
     KIND_TS,
     LOGGED_BINS,
     MAX_MISORDER,
-    MIN_SEQUENTIAL,
     STREAMS,
     STREAMS_CAP,
     STREAMS_FULL,
@@ -94,7 +93,6 @@ def open_stream(
     s["any_pt"] = _NO_TYPE
     s["max_seq"] = -1
     s["bad_seq"] = -1
-    s["probation"] = MIN_SEQUENTIAL
     s["clock_ns"] = ns
     s["clock_stamp"] = stamp
     if kind == KIND_RTP:
@@ -325,9 +323,6 @@ def count_rtp(
     if taken == 0 or taken == 4:
         return
     new_frame = 0
-    if taken == 5:
-        s["frames"] = 0
-        s["in_transit"] = 0
     if taken == 3:
         s["in_transit"] = 0
         s["jitter"] = 0.0
@@ -467,7 +462,7 @@ def close_streams(media: Any) -> None:
     for row in range(i64(counts[STREAMS])):
         close_stream_bin(streams, logged, counts, row)
         s = streams[row]
-        if s["kind"] == KIND_RTP and s["probation"] == 0:
+        if s["kind"] == KIND_RTP:
             leave_window(s, MAX_MISORDER)
             s["seen0"] = ALL_CAME  # closed once
             s["seen1"] = ALL_CAME
