@@ -20,6 +20,13 @@ _HALF = 50  # bits of the window in each of its two words
 ALL_CAME = (1 << _HALF) - 1
 _SEQ_MOD = 1 << 16
 
+# what a number is
+REFUSED = 0
+LATE = 1
+IN_ORDER = 2
+RESTART = 3
+DUPLICATE = 4
+
 
 @kernel
 def begin_run(s: Any, seq: int, before: int) -> None:
@@ -79,11 +86,11 @@ def advance_window(s: Any, delta: int) -> None:
 
 @inlined
 def accept_number(s: Any, seq: int) -> int:
-    """The next number through A.1: 0 refused, 1 late, 2 in order, 3 a restart, 4 a duplicate."""
+    """The next number through A.1."""
     highest = i64(s["max_seq"])
     if highest < 0:
         begin_run(s, seq, 0)
-        return 2
+        return IN_ORDER
     delta = (seq - highest) & 0xFFFF
     if delta == 1:  # nearly always
         seen0, seen1 = i64(s["seen0"]), i64(s["seen1"])
@@ -97,37 +104,37 @@ def accept_number(s: Any, seq: int) -> int:
             s["cycles"] += _SEQ_MOD
         s["max_seq"] = seq
         s["received"] += 1
-        return 2
+        return IN_ORDER
     if delta < MAX_DROPOUT:
         s["received"] += 1
         if delta == 0:
             s["duplicates"] += 1
-            return 4
+            return DUPLICATE
         advance_window(s, delta)
         s["bin_lost"] += delta - 1
         if seq < i64(s["max_seq"]):
             s["cycles"] += _SEQ_MOD
         s["max_seq"] = seq
-        return 2
+        return IN_ORDER
     if delta <= _SEQ_MOD - MAX_MISORDER:
         if seq != i64(s["bad_seq"]):
             s["bad_seq"] = (seq + 1) & 0xFFFF
             s["refused"] += 1
-            return 0
+            return REFUSED
         s["restarts"] += 1
         s["earlier_expected"] += i64(s["cycles"]) + i64(s["max_seq"]) - i64(s["base_seq"]) + 1
         s["earlier_received"] += s["received"]
         leave_window(s, MAX_MISORDER)
         s["refused"] -= 1  # the packet before this one, with which the run begins
         begin_run(s, seq, 1)
-        return 3
+        return RESTART
     s["received"] += 1
     back = _SEQ_MOD - delta
     word = i64(s["seen1"]) if back >= _HALF else i64(s["seen0"])
     bit = 1 << (back - _HALF if back >= _HALF else back)
     if word & bit != 0:
         s["duplicates"] += 1
-        return 4
+        return DUPLICATE
     s["reordered"] += 1
     span = i64(s["cycles"]) + highest - i64(s["base_seq"]) + 1
     if back < span:
@@ -139,4 +146,4 @@ def accept_number(s: Any, seq: int) -> int:
         s["seen1"] = word | bit
     else:
         s["seen0"] = word | bit
-    return 1
+    return LATE

@@ -40,6 +40,8 @@ MAX_STREAM_BINS = 4_194_304
 MAX_TS = 4096
 TS_PIDS = 32
 """Program identifiers per transport stream that are followed."""
+TS_RECENT = 3
+"""Datagrams among which a copy is looked for. With seven cells or fewer in one, counters do not come round in that."""
 BIN_WIDTH_NS = 100_000_000
 """A stream's time bin, as long as there are not too many."""
 MAX_DROPOUT, MAX_MISORDER = 3000, 100
@@ -104,9 +106,9 @@ STREAM = np.dtype(
         ("clock_stamp", "u4"),
         ("avc_stamp", "u4"), ("hevc_stamp", "u4"),  # of the last key frame
         ("ts", "i4"),  # its block of TS_PID rows; 0 = none
-        ("ts_errors", "i8"),
-        ("ts_packets", "i8"),
-        ("spare", "i8", (1,)),
+        ("ts_errors", "u4"),
+        ("ts_packets", "u4"),  # not in copies
+        ("ts_recent", "u4", (TS_RECENT,)),  # hashes of its last datagrams, the latest first
     ],
     align=True,
 )  # fmt: skip

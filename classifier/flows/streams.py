@@ -13,7 +13,7 @@ from typing import Any
 
 from classifier.decode.payload_types import CLOCKS, FITS_AVC, FITS_HEVC, KEY_AVC, KEY_HEVC
 from classifier.flows.hashing import mix
-from classifier.flows.sequence import ALL_CAME, accept_number, leave_window
+from classifier.flows.sequence import ALL_CAME, DUPLICATE, LATE, REFUSED, RESTART, accept_number, leave_window
 from classifier.flows.stream_table import (
     BIN_WIDTH,
     BIN_WIDTH_NS,
@@ -295,8 +295,11 @@ def count_rtp(
     wire: int,
     payload: int,
     picture: int,
-) -> None:
-    """Count one packet of a stream. `kind`: its payload type; `picture`: what its payload begins with."""
+) -> int:
+    """Count one packet of a stream. `kind`: its payload type; `picture`: what its payload begins with.
+
+    Returns what `accept_number` says of it.
+    """
     count_packet(streams, logged, counts, row, ns, wire, payload)
     s = streams[row]
     if kind == i64(s["any_pt"]) and seq == (i64(s["any_seq"]) + 1) & 0xFFFF:
@@ -320,25 +323,26 @@ def count_rtp(
         if CLOCKS[kind] != 0:
             s["clock_basis"] = CLOCK_STATIC
             s["check_ns"] = 0
-    if taken == 0 or taken == 4:
-        return
+    if taken == REFUSED or taken == DUPLICATE:
+        return taken
     new_frame = 0
-    if taken == 3:
+    if taken == RESTART:
         s["in_transit"] = 0
         s["jitter"] = 0.0
         s["frame_jitter"] = 0.0
-    if taken >= 2:
-        if s["frames"] == 0 or taken == 3 or stamp != i64(s["last_stamp"]):
+    if taken != LATE:
+        if s["frames"] == 0 or taken == RESTART or stamp != i64(s["last_stamp"]):
             s["frames"] += 1
             new_frame = 1
         s["last_stamp"] = stamp
     if picture != 0:
         note_picture(s, ns, stamp, picture)
     if not own:
-        return
-    if s["check_ns"] != 0 and taken >= 2 and ns - i64(s["clock_ns"]) >= i64(s["check_ns"]):
+        return taken
+    if s["check_ns"] != 0 and taken != LATE and ns - i64(s["clock_ns"]) >= i64(s["check_ns"]):
         check_clock(s, ns, stamp)
     measure_jitter(s, ns, stamp, new_frame)
+    return taken
 
 
 @kernel
@@ -359,7 +363,7 @@ def follow_rtp(
     payload: int,
     picture: int,
 ) -> int:
-    """Count a packet that may be RTP in its stream; returns the stream's row, -1 as long as there is none.
+    """Count a packet that may be RTP in its stream; returns the stream's row, -1 as long as there is none and for a copy.
 
     `at`: the PROBE row of this direction of the flow; `where`: flow row and side; `wire` and `payload`: bytes.
     """
@@ -374,8 +378,8 @@ def follow_rtp(
             if row < 0:
                 return -1
         probe["stream"] = row + 1
-    count_rtp(streams, logged, counts, row, kind, seq, stamp, ns, wire, payload, picture)
-    return row
+    taken = count_rtp(streams, logged, counts, row, kind, seq, stamp, ns, wire, payload, picture)
+    return -1 if taken == DUPLICATE else row
 
 
 @kernel
