@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,7 @@ class Stream:
         frame_all: list[float] = []
         duplicates = reordered = frames = hits = 0
         last_stamp = -1
+        highest_us = 0  # over all clocks
         runs: list[set[int]] = []  # extended numbers that came, per run
         bounds: list[tuple[int, int]] = []
         previous: Packet | None = None
@@ -83,6 +85,7 @@ class Stream:
                 last_stamp = packet.stamp
             if own:
                 _add(each, each_all, packet)
+                highest_us = max(highest_us, int(each.ticks * 1_000_000 / clock))
                 if new_frame:
                     _add(frame, frame_all, packet)
         missing = [
@@ -94,6 +97,8 @@ class Stream:
             "first_ns": min(packet.ns for packet in self.packets),
             "last_ns": max(packet.ns for packet in self.packets),
             "silence_ns": _silence(self.packets),
+            "tenth_most": _fullest_tenth(self.packets),
+            "highest_us": highest_us,
             "hits": hits,
             "pt": pt,
             "clock": clock,
@@ -130,6 +135,13 @@ def _silence(packets: list[Packet]) -> int:
     for packet in packets:
         most, latest = max(most, packet.ns - latest), max(latest, packet.ns)
     return most
+
+
+def _fullest_tenth(packets: list[Packet]) -> int:
+    return max(
+        sum(packet.wire for packet in group)
+        for _, group in itertools.groupby(packets, lambda packet: packet.ns // 100_000_000)
+    )
 
 
 def _longest(missing: list[int]) -> int:
