@@ -199,6 +199,18 @@ def test_too_many_time_bins_of_streams_are_joined_and_keep_their_sums(compiled: 
     assert (table.bins["bin_ns"] % table.bin_width_ns == 0).all()
 
 
+@SPEEDS
+@pytest.mark.parametrize("same_tenth", [0, 1])
+def test_the_fullest_tenth_may_be_open_when_bins_become_wider(same_tenth: int, compiled: bool) -> None:
+    packets = [Packet(5, 0, n, 8000 * n, START + n * SECOND, 900 if n == 24 else 100) for n in range(50)]
+    if same_tenth:
+        packets[25] = Packet(5, 0, 25, 8000 * 25, packets[24].ns + MS, 300)
+    tally = counted(packets, compiled, step=25, max_bins=20)
+    (row,) = all_rows(tally)
+    assert tally.streams.bin_width_ns > SECOND // 10
+    assert row["tenth_most"] == (1200 if same_tenth else 900)
+
+
 @settings(max_examples=300)
 @given(st.binary(min_size=0, max_size=12))
 def test_pictures_are_told_as_by_the_twin(body: bytes) -> None:
