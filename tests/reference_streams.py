@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,7 @@ class Stream:
         frame_all: list[float] = []
         duplicates = reordered = frames = hits = 0
         last_stamp = -1
+        highest_us = 0  # over all clocks
         runs: list[set[int]] = []  # extended numbers that came, per run
         bounds: list[tuple[int, int]] = []
         previous: Packet | None = None
@@ -47,17 +49,16 @@ class Stream:
             if previous is not None and packet.kind == previous.kind and packet.seq == (previous.seq + 1) % SEQ_MOD:
                 hits += (packet.stamp - previous.stamp) % (1 << 32) < 1 << 31
             previous = packet
-            before = (numbers.restarts, numbers.duplicates, numbers.reordered, numbers.max_seq, numbers.probation)
+            before = (numbers.restarts, numbers.duplicates, numbers.reordered)
             accepted = numbers.add(packet.seq)
             restarted = numbers.restarts > before[0]
-            on_probation = numbers.probation > 0
-            began = restarted or (before[4] > 0 and not on_probation)
+            began = restarted or not runs
             repeated = accepted and not began and numbers.duplicates > before[1]
             late = accepted and not began and numbers.reordered > before[2]
             if restarted:
                 duplicates, reordered = duplicates + before[1], reordered + before[2]
             if began:
-                runs.append(set())
+                runs.append({numbers.base_seq})
                 bounds.append((numbers.base_seq, numbers.base_seq))
             if accepted:
                 top = numbers.cycles + numbers.max_seq
@@ -74,11 +75,9 @@ class Stream:
                 if CLOCKS[pt] not in (0, clock):
                     clock = CLOCKS[pt]
                     each, frame, each_all, frame_all = Jitter(clock), Jitter(clock), [], []
-            if repeated or (not accepted and not on_probation):
+            if repeated or not accepted:
                 continue
-            if on_probation:
-                frames = 0
-            if on_probation or restarted:
+            if restarted:
                 each, frame = Jitter(clock), Jitter(clock)
             new_frame = not late and (frames == 0 or restarted or packet.stamp != last_stamp)
             frames += new_frame
@@ -86,6 +85,7 @@ class Stream:
                 last_stamp = packet.stamp
             if own:
                 _add(each, each_all, packet)
+                highest_us = max(highest_us, int(each.ticks * 1_000_000 / clock))
                 if new_frame:
                     _add(frame, frame_all, packet)
         missing = [
@@ -97,10 +97,11 @@ class Stream:
             "first_ns": min(packet.ns for packet in self.packets),
             "last_ns": max(packet.ns for packet in self.packets),
             "silence_ns": _silence(self.packets),
+            "tenth_most": _fullest_tenth(self.packets),
+            "highest_us": highest_us,
             "hits": hits,
             "pt": pt,
             "clock": clock,
-            "probation": numbers.probation,
             "received": numbers.received,
             "refused": numbers.refused,
             "restarts": numbers.restarts,
@@ -134,6 +135,13 @@ def _silence(packets: list[Packet]) -> int:
     for packet in packets:
         most, latest = max(most, packet.ns - latest), max(latest, packet.ns)
     return most
+
+
+def _fullest_tenth(packets: list[Packet]) -> int:
+    return max(
+        sum(packet.wire for packet in group)
+        for _, group in itertools.groupby(packets, lambda packet: packet.ns // 100_000_000)
+    )
 
 
 def _longest(missing: list[int]) -> int:

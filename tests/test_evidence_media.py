@@ -116,26 +116,30 @@ def run(*numbers: int) -> Sequence:
     return sequence
 
 
-def test_two_packets_in_a_row_end_probation_and_the_first_is_not_counted() -> None:
-    assert run(10).expected == 0
+def test_the_first_packet_begins_the_run() -> None:
+    assert run().expected == 0
+    assert run(10).expected == 1
     sequence = run(10, 11, 12)
-    assert (sequence.expected, sequence.received, sequence.lost, sequence.refused) == (2, 2, 0, 1)
+    assert (sequence.expected, sequence.received, sequence.lost, sequence.refused) == (3, 3, 0, 0)
 
 
-def test_a_source_that_never_counts_up_stays_in_probation() -> None:
-    sequence = run(10, 12, 14, 16, 16, 15)
-    assert (sequence.probation, sequence.received, sequence.refused) == (1, 0, 6)
+@pytest.mark.parametrize("first", [11, 0, 65535])
+def test_a_late_packet_before_the_first_one_extends_the_run(first: int) -> None:
+    sequence = run(first, first - 1, first + 1)
+    assert (sequence.expected, sequence.received, sequence.reordered, sequence.refused) == (3, 3, 1, 0)
+    sequence = run(first, first - 3, first + 1, first - 1)
+    assert (sequence.expected, sequence.lost, sequence.reordered) == (5, 1, 2)
 
 
 def test_numbers_wrap() -> None:
     sequence = run(65533, 65534, 65535, 0, 1)
-    assert (sequence.cycles, sequence.expected, sequence.lost) == (65536, 4, 0)
+    assert (sequence.cycles, sequence.expected, sequence.lost) == (65536, 5, 0)
 
 
-def test_numbers_wrap_in_probation_and_from_65534_to_1() -> None:
-    assert run(65535, 0, 1).received == 2
+def test_numbers_wrap_at_the_first_packet_and_from_65534_to_1() -> None:
+    assert run(65535, 0, 1).expected == 3
     sequence = run(65533, 65534, 1)
-    assert (sequence.cycles, sequence.expected, sequence.received, sequence.lost) == (65536, 4, 2, 2)
+    assert (sequence.cycles, sequence.expected, sequence.received, sequence.lost) == (65536, 5, 3, 2)
 
 
 def test_a_late_packet_fills_its_gap_and_a_second_copy_does_not() -> None:
@@ -147,15 +151,15 @@ def test_a_late_packet_fills_its_gap_and_a_second_copy_does_not() -> None:
 
 def test_a_late_packet_from_before_the_wrap() -> None:
     sequence = run(65532, 65533, 65535, 0, 65534)
-    assert (sequence.cycles, sequence.expected, sequence.lost, sequence.reordered) == (65536, 4, 0, 1)
+    assert (sequence.cycles, sequence.expected, sequence.lost, sequence.reordered) == (65536, 5, 0, 1)
 
 
 def test_one_wild_packet_is_refused_and_two_in_a_row_are_a_restart() -> None:
     sequence = run(1, 2, 3, 30_000, 4, 5)
-    assert (sequence.received, sequence.refused, sequence.restarts) == (4, 2, 0)
+    assert (sequence.received, sequence.refused, sequence.restarts) == (5, 1, 0)
     sequence = run(1, 2, 4, 30_000, 30_001, 30_002)
-    assert (sequence.restarts, sequence.expected, sequence.received) == (1, 2, 2)
-    assert (sequence.earlier_expected, sequence.earlier_received) == (3, 2)
+    assert (sequence.restarts, sequence.expected, sequence.received, sequence.refused) == (1, 3, 3, 0)
+    assert (sequence.earlier_expected, sequence.earlier_received) == (4, 3)
 
 
 @pytest.mark.parametrize(("step", "accepted"), [(2999, True), (3000, False), (65436, False), (65437, True)])
@@ -179,10 +183,9 @@ def test_counts_agree_with_a_plain_list(start: int, steps: list[tuple[int, str]]
         else:
             numbers.append(sent)
     sequence = run(*numbers)
-    counted = numbers[1:]
-    assert sequence.expected == max(counted) - min(counted) + 1
-    assert sequence.received == len(counted)
-    assert sequence.duplicates == len(counted) - len(set(counted))
+    assert sequence.expected == max(numbers) - min(numbers) + 1
+    assert sequence.received == len(numbers)
+    assert sequence.duplicates == len(numbers) - len(set(numbers))
     assert sequence.reordered == sum(what == "late" for _, what in steps)
 
 

@@ -16,7 +16,15 @@ from test_flows_payloads import Said, sniffed_rows
 from classifier.columns import PACKET
 from classifier.decode.payload_types import FITS_AVC, FITS_HEVC
 from classifier.decode.sniff import picture_kind
-from classifier.flows.stream_table import KIND_RTP, STREAMS, STREAMS_CAP, STREAMS_FULL, StreamTable
+from classifier.flows.stream_table import (
+    KIND_RTP,
+    LOGGED_BINS,
+    MAX_STREAM_BINS,
+    STREAMS,
+    STREAMS_CAP,
+    STREAMS_FULL,
+    StreamTable,
+)
 from classifier.flows.tally import Tally
 from classifier.jit import speed
 
@@ -26,7 +34,7 @@ START = 1_700_000_000 * SECOND
 SPEEDS = pytest.mark.parametrize("compiled", [False, True])
 
 EXACT = (
-    "packets", "wire", "first_ns", "last_ns", "silence_ns", "hits", "pt", "clock", "probation", "received", "refused",
+    "packets", "wire", "first_ns", "last_ns", "silence_ns", "tenth_most", "hits", "pt", "clock", "received", "refused",
     "restarts", "earlier_expected", "earlier_received", "duplicates", "reordered", "longest_burst", "frames", "jitter",
     "jitter_max", "jitters", "frame_jitter_max", "frame_jitters",
 )  # fmt: skip
@@ -66,7 +74,7 @@ def directions(draw: st.DrawFn) -> list[Packet]:
     return out
 
 
-def counted(packets: list[Packet], compiled: bool, step: int = 4096) -> Tally:
+def counted(packets: list[Packet], compiled: bool, step: int = 4096, max_bins: int = MAX_STREAM_BINS) -> Tally:
     said: list[Said] = []
     for one in packets:
         fields = {**packet(7, 6000, 9, 3456, proto=17), "ts_ns": one.ns, "wire": one.wire}
@@ -74,6 +82,7 @@ def counted(packets: list[Packet], compiled: bool, step: int = 4096) -> Tally:
     rows = sniffed_rows(said)
     rows["icmp_type"] = 0  # whatever the vectors' payloads look like, these are no pictures
     tally = Tally(compiled=compiled)
+    tally.streams = StreamTable(max_bins=max_bins)
     for start in range(0, len(rows), step):
         part = rows[start : start + step].copy()
         tally.update(part, len(part))
@@ -88,9 +97,10 @@ def all_rows(tally: Tally) -> np.ndarray:
 
 
 @settings(max_examples=100, deadline=None)
-@given(directions(), st.integers(1, 40), st.booleans())
-def test_every_figure_is_the_twins(packets: list[Packet], step: int, compiled: bool) -> None:
-    tally = counted(packets, compiled, step)
+@given(directions(), st.integers(1, 40), st.booleans(), st.sampled_from([6, 20, MAX_STREAM_BINS]))
+def test_every_figure_is_the_twins(packets: list[Packet], step: int, compiled: bool, max_bins: int) -> None:
+    """Also when there are so many time bins that they become wider on the way."""
+    tally = counted(packets, compiled, step, max_bins)
     rows, twins = all_rows(tally), streams_of(packets)
     assert rows["ssrc"].tolist() == [twin.ssrc for twin in twins]
     for number, (row, twin) in enumerate(zip(rows, twins, strict=True)):
@@ -99,12 +109,12 @@ def test_every_figure_is_the_twins(packets: list[Packet], step: int, compiled: b
             assert row[name] == wanted[name], name
         for name in ("jitter_sum", "frame_jitter_sum"):
             assert row[name] == pytest.approx(wanted[name]), name
-        run = int(row["cycles"] + row["max_seq"] - row["base_seq"] + 1) if row["received"] else 0
-        assert run == wanted["run_expected"]
-        bins = tally.streams.bins[tally.streams.bins["stream"] == number]
+        assert int(row["cycles"] + row["max_seq"] - row["base_seq"] + 1) == wanted["run_expected"]
+        bins = tally.streams.bins[: tally.streams.state[LOGGED_BINS]]
+        bins = bins[bins["stream"] == number]
         assert (bins["packets"].sum(), bins["wire"].sum()) == (wanted["packets"], wanted["wire"])
-        if not wanted["reordered"]:  # else some came late that were before the run's first number
-            assert bins["lost"].sum() == wanted["lost_over_time"]
+        assert bins["lost"].sum() == wanted["lost_over_time"]
+        assert bins["jitter_us"].max() == wanted["highest_us"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -187,6 +197,18 @@ def test_too_many_time_bins_of_streams_are_joined_and_keep_their_sums(compiled: 
     assert len(table.bins) <= 40
     assert (table.bins["packets"].sum(), table.bins["wire"].sum(), table.bins["lost"].sum()) == (500, 50_000, 499)
     assert (table.bins["bin_ns"] % table.bin_width_ns == 0).all()
+
+
+@SPEEDS
+@pytest.mark.parametrize("same_tenth", [0, 1])
+def test_the_fullest_tenth_may_be_open_when_bins_become_wider(same_tenth: int, compiled: bool) -> None:
+    packets = [Packet(5, 0, n, 8000 * n, START + n * SECOND, 900 if n == 24 else 100) for n in range(50)]
+    if same_tenth:
+        packets[25] = Packet(5, 0, 25, 8000 * 25, packets[24].ns + MS, 300)
+    tally = counted(packets, compiled, step=25, max_bins=20)
+    (row,) = all_rows(tally)
+    assert tally.streams.bin_width_ns > SECOND // 10
+    assert row["tenth_most"] == (1200 if same_tenth else 900)
 
 
 @settings(max_examples=300)

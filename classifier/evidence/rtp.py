@@ -13,7 +13,6 @@ from classifier.decode.payload_types import PAYLOAD_TYPES
 
 HEADER = 12
 SEQ_MOD = 1 << 16
-MIN_SEQUENTIAL = 2
 MAX_DROPOUT = 3000
 MAX_MISORDER = 100
 
@@ -114,16 +113,15 @@ def _is_h265_unit(kind: int) -> bool:
 
 
 class Sequence:
-    """The sequence numbers of one source, RFC 3550 A.1 and A.3 to the letter.
+    """The sequence numbers of one source, RFC 3550 A.1 and A.3.
 
-    Two packets in a row end probation; the first of them is not in `received`, nor in `expected`. A jump of 3,000 or
-    more is believed when its next packet comes as well: a restart, and the counters begin anew (`earlier_expected` and
-    `earlier_received` sum up what they were). The only deviation: "next number" wraps during probation too, which the C
-    text of A.1 misses at 65535.
+    A jump of 3,000 or more is believed when its next packet comes as well: a restart with both of them, and the
+    counters begin anew (`earlier_expected` and `earlier_received` sum up what they were). Unlike A.1 there is no
+    probation: the first packet begins the run, and a late one before the run's lowest number extends it backwards
+    (`base_seq` may be below 0).
     """
 
     def __init__(self) -> None:
-        self.probation = MIN_SEQUENTIAL
         self.max_seq = -1
         self.base_seq = 0
         self.bad_seq = SEQ_MOD + 1
@@ -154,15 +152,8 @@ class Sequence:
         return accepted
 
     def _add(self, seq: int) -> bool:
-        if self.probation:
-            if self.max_seq >= 0 and seq == (self.max_seq + 1) % SEQ_MOD:
-                self.probation -= 1
-            else:
-                self.probation = MIN_SEQUENTIAL - 1
-            self.max_seq = seq
-            if self.probation:
-                return False
-            self._begin(seq)
+        if self.max_seq < 0:
+            self._begin([seq])
             return True
         delta = (seq - self.max_seq) % SEQ_MOD
         if delta < MAX_DROPOUT:
@@ -178,9 +169,11 @@ class Sequence:
             self.restarts += 1
             self.earlier_expected += self.expected
             self.earlier_received += self.received
-            self._begin(seq)
+            self.refused -= 1
+            self._begin([seq - 1, seq])
             return True
         else:
+            self.base_seq = min(self.base_seq, self.cycles + self.max_seq - (SEQ_MOD - delta))
             bit = 1 << (SEQ_MOD - delta)
             if self._seen & bit:
                 self.duplicates += 1
@@ -190,12 +183,13 @@ class Sequence:
         self.received += 1
         return True
 
-    def _begin(self, seq: int) -> None:
-        """init_seq of A.1 and the packet that caused it."""
-        self.base_seq = self.max_seq = seq
+    def _begin(self, came: list[int]) -> None:
+        """init_seq of A.1 and the packets that caused it."""
+        self.base_seq, self.max_seq = came[0], came[-1]
         self.bad_seq = SEQ_MOD + 1
         self.cycles = self.duplicates = self.reordered = 0
-        self.received = self._seen = 1
+        self.received = len(came)
+        self._seen = (1 << len(came)) - 1
 
 
 class Jitter:

@@ -3,16 +3,20 @@
 In: a batch whose packets with transport stream carry their STREAM row plus one in `around` (`flows.probe`), and the
 buffer of their payloads. Out: TS_PID rows, the streams' `ts_errors`. Sources: ISO/IEC 13818-1 2.4.3.3 (counter: up by
 one with each packet that has a payload; once the same for a repeated packet) and 2.4.3.5 (a marked discontinuity).
+
+Copies of whole datagrams, as a mirror makes them, are passed over: in RTP they are told by their number, else by what
+is in them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from classifier.decode.fields import be16
+from classifier.decode.fields import be16, be32
 from classifier.decode.hints import MPEGTS, RTP
 from classifier.decode.payload_types import MP2T
-from classifier.flows.stream_table import STREAMS, TS_CAP, TS_FULL, TS_PIDS, TS_ROWS
+from classifier.flows.hashing import mix
+from classifier.flows.stream_table import STREAMS, TS_CAP, TS_FULL, TS_PIDS, TS_RECENT, TS_ROWS
 from classifier.jit import i64, kernel
 
 _PACKET = 188
@@ -32,11 +36,32 @@ def continuity_batch(buffer: Any, packets: Any, first: int, last: int, media: An
         end = at + i64(p["payload_captured"])
         if hint == RTP and (i64(p["tcp_flags"]) & 0x7F) == MP2T:
             at += rtp_head(buffer, at, end)
-        elif hint != MPEGTS:
+        elif hint != MPEGTS or is_repeated(buffer, at, end, media[0][row]):
             continue
         while at + 4 <= end and i64(buffer[at]) == 0x47:
             transport_packet(buffer, at, min(end, at + _PACKET), media, row, pids)
             at += _PACKET
+
+
+@kernel
+def is_repeated(buffer: Any, at: int, end: int, s: Any) -> bool:
+    """Whether a datagram is one of the stream's last ones again: same headers, and payload as far as it is compared."""
+    if at + 16 > end:
+        return False
+    h = 0x9E3779B1
+    while at + 16 <= end:
+        h = mix(mix(mix(h, be32(buffer, at)), be32(buffer, at + 8)), be32(buffer, at + 12))
+        if at + _PACKET <= end:
+            h = mix(mix(h, be32(buffer, at + 96)), be32(buffer, at + _PACKET - 4))
+        at += _PACKET
+    recent = s["ts_recent"]
+    for k in range(TS_RECENT):
+        if recent[k] == h:
+            return True
+    for k in range(TS_RECENT - 1, 0, -1):
+        recent[k] = recent[k - 1]
+    recent[0] = h
+    return False
 
 
 @kernel

@@ -58,12 +58,13 @@ from classifier.flows.state import (
     LOG_ON,
     LOGGED,
     OVERFLOW,
+    TCP_ROWS,
 )
 from classifier.flows.tcp import list_followed, track_segment
 from classifier.jit import MASK32, i64, inlined, kernel
 
 _TCP = 6
-_UDP = 17
+FEW_SIDES = 2048  # TCP_SIDE rows that the second-level cache holds beside the rest
 
 
 @inlined
@@ -413,13 +414,14 @@ def tally_batch(
     state[CANDIDATES] = 0
     state[FOLLOWING] = 0
     follow = state[FOLLOW] != 0
-    stride = len(ahead)
+    stride = len(ahead)  # a power of two, 0 for none
+    sides = state[FOLLOW] != 0 and state[TCP_ROWS] > FEW_SIDES
     for i in range(n):
         p = packets[i]
         if stride > 0:
-            if i % stride == 0:
-                look_ahead(packets, i, min(i + stride, n), flows, slots, tcp, ahead, follow)
-            h = i64(ahead[i % stride])
+            if i & (stride - 1) == 0:
+                look_ahead(packets, i, min(i + stride, n), flows, slots, tcp, ahead, sides)
+            h = i64(ahead[i & (stride - 1)]) & 0x7FFFFFFF
         else:
             h = flow_hash(packets, i)
         if p["frag_offset"] != 0 or p["frag_more"] != 0:
@@ -449,11 +451,12 @@ def tally_batch(
 
 
 @inlined
-def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, tcp: Any, ahead: Any, follow: bool) -> None:
-    """Hash `packets[start:stop]` and touch what they will need.
+def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, tcp: Any, ahead: Any, sides: bool) -> None:
+    """Hash `packets[start:stop]` and touch what they will need; the hashes are the lower 31 bits of `ahead`.
 
     The loads of these loops do not wait for each other, so the memory fetches many at once: with 200,000 flows
-    the table lies outside the cache and each packet would otherwise wait for its slot, then for its row.
+    the table lies outside the cache and each packet would otherwise wait for its slot, then for its row. `sides`:
+    whether there are so many TCP_SIDE rows that these are looked for as well.
     """
     mask = len(slots) - 1
     for i in range(start, stop):
@@ -466,19 +469,17 @@ def look_ahead(packets: Any, start: int, stop: int, flows: Any, slots: Any, tcp:
         touched = 0
         if row >= 0:
             touched = i64(flows[row]["a3"]) + i64(flows[row]["captured"]) + i64(flows[row]["b_packets"])
-            if follow and flows[row]["proto"] == _TCP:
+            if sides and flows[row]["proto"] == _TCP:
                 at = i64(flows[row]["probe"])
         ahead[i - start] = value & 0x7FFFFFFF | at << 32 | (touched & 1) << 62
-    for i in range(start, stop):
-        value = i64(ahead[i - start])
-        at = (value >> 32) & 0x3FFFFFFF
-        touched = 0
-        if at > 0:
-            touched = i64(tcp[at]["last_ns"]) + i64(tcp[at]["silence_ns"])
-            touched += i64(tcp[at + 1]["last_ns"]) + i64(tcp[at + 1]["silence_ns"])
-        ahead[i - start] = value & 0x7FFFFFFF | (touched & 1) << 40
-    for i in range(start, stop):
-        ahead[i - start] = i64(ahead[i - start]) & 0x7FFFFFFF
+    if sides:
+        for i in range(start, stop):
+            value = i64(ahead[i - start])
+            at = (value >> 32) & 0x3FFFFFFF
+            if at > 0:
+                touched = i64(tcp[at]["last_ns"]) + i64(tcp[at]["silence_ns"])
+                touched += i64(tcp[at + 1]["last_ns"]) + i64(tcp[at + 1]["silence_ns"])
+                ahead[i - start] = value & 0x7FFFFFFF | (touched & 1) << 40
 
 
 @kernel

@@ -2,30 +2,41 @@
 
 In: STREAM rows and numbers in the order of arrival. Out: the rows' counters: received, duplicates, late ones, restarts,
 longest run of numbers that never came. A window of 100 numbers (MAX_MISORDER: older ones are not believed any more)
-tells a late number from a repeated one; a number is lost when it leaves the window unseen. Next: `flows.streams`.
+tells a late number from a repeated one; a number is lost when it leaves the window unseen.
+
+Unlike A.1, the first packet begins a run, without probation, and a late number before the run's first one extends the
+run backwards: where the first packets came in another order, none is left out. What never becomes a stream is told at
+the end (`stream_table.is_stream`). Next: `flows.streams`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from classifier.flows.stream_table import MAX_DROPOUT, MAX_MISORDER, MIN_SEQUENTIAL
+from classifier.flows.stream_table import MAX_DROPOUT, MAX_MISORDER
 from classifier.jit import i64, inlined, kernel
 
 _HALF = 50  # bits of the window in each of its two words
 ALL_CAME = (1 << _HALF) - 1
 _SEQ_MOD = 1 << 16
 
+# what a number is
+REFUSED = 0
+LATE = 1
+IN_ORDER = 2
+RESTART = 3
+DUPLICATE = 4
+
 
 @kernel
-def begin_run(s: Any, seq: int) -> None:
-    """init_seq of A.1 and the packet that caused it."""
-    s["base_seq"] = seq
+def begin_run(s: Any, seq: int, before: int) -> None:
+    """init_seq of A.1 and the packet that caused it; `before`: 1 when the number before it came as well."""
+    s["base_seq"] = seq - before
     s["max_seq"] = seq
     s["bad_seq"] = -1
     s["cycles"] = 0
-    s["received"] = 1
-    s["seen0"] = 1
+    s["received"] = 1 + before
+    s["seen0"] = 1 | before << 1
     s["seen1"] = 0
     s["burst"] = 0
 
@@ -75,20 +86,12 @@ def advance_window(s: Any, delta: int) -> None:
 
 @inlined
 def accept_number(s: Any, seq: int) -> int:
-    """The next number through A.1: 0 refused, 1 late, 2 in order, 3 a restart, 4 a duplicate, 5 on probation."""
-    if s["probation"] != 0:
-        highest = i64(s["max_seq"])
-        if highest >= 0 and seq == (highest + 1) & 0xFFFF:
-            s["probation"] -= 1
-        else:
-            s["probation"] = MIN_SEQUENTIAL - 1
-        s["max_seq"] = seq
-        if s["probation"] != 0:
-            s["refused"] += 1
-            return 5
-        begin_run(s, seq)
-        return 2
-    delta = (seq - i64(s["max_seq"])) & 0xFFFF
+    """The next number through A.1."""
+    highest = i64(s["max_seq"])
+    if highest < 0:
+        begin_run(s, seq, 0)
+        return IN_ORDER
+    delta = (seq - highest) & 0xFFFF
     if delta == 1:  # nearly always
         seen0, seen1 = i64(s["seen0"]), i64(s["seen1"])
         if seen1 >> (_HALF - 1) & 1 != 0:
@@ -101,40 +104,46 @@ def accept_number(s: Any, seq: int) -> int:
             s["cycles"] += _SEQ_MOD
         s["max_seq"] = seq
         s["received"] += 1
-        return 2
+        return IN_ORDER
     if delta < MAX_DROPOUT:
         s["received"] += 1
         if delta == 0:
             s["duplicates"] += 1
-            return 4
+            return DUPLICATE
         advance_window(s, delta)
         s["bin_lost"] += delta - 1
         if seq < i64(s["max_seq"]):
             s["cycles"] += _SEQ_MOD
         s["max_seq"] = seq
-        return 2
+        return IN_ORDER
     if delta <= _SEQ_MOD - MAX_MISORDER:
         if seq != i64(s["bad_seq"]):
             s["bad_seq"] = (seq + 1) & 0xFFFF
             s["refused"] += 1
-            return 0
+            return REFUSED
         s["restarts"] += 1
         s["earlier_expected"] += i64(s["cycles"]) + i64(s["max_seq"]) - i64(s["base_seq"]) + 1
         s["earlier_received"] += s["received"]
         leave_window(s, MAX_MISORDER)
-        begin_run(s, seq)
-        return 3
+        s["refused"] -= 1  # the packet before this one, with which the run begins
+        begin_run(s, seq, 1)
+        return RESTART
     s["received"] += 1
     back = _SEQ_MOD - delta
     word = i64(s["seen1"]) if back >= _HALF else i64(s["seen0"])
     bit = 1 << (back - _HALF if back >= _HALF else back)
     if word & bit != 0:
         s["duplicates"] += 1
-        return 4
+        return DUPLICATE
     s["reordered"] += 1
-    s["bin_lost"] -= 1
+    span = i64(s["cycles"]) + highest - i64(s["base_seq"]) + 1
+    if back < span:
+        s["bin_lost"] -= 1
+    else:
+        s["bin_lost"] += back - span
+        s["base_seq"] = i64(s["base_seq"]) - (back - span + 1)
     if back >= _HALF:
         s["seen1"] = word | bit
     else:
         s["seen0"] = word | bit
-    return 1
+    return LATE

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from classifier.flows.rows import extended, grown, zeros
 from classifier.flows.state import RTP_ENOUGH, RTP_RUN, RTP_SHARE, TS_DATAGRAMS
 from classifier.jit import Kernels, view
 
@@ -39,9 +40,11 @@ MAX_STREAM_BINS = 4_194_304
 MAX_TS = 4096
 TS_PIDS = 32
 """Program identifiers per transport stream that are followed."""
+TS_RECENT = 3
+"""Datagrams among which a copy is looked for. With seven cells or fewer in one, counters do not come round in that."""
 BIN_WIDTH_NS = 100_000_000
 """A stream's time bin, as long as there are not too many."""
-MIN_SEQUENTIAL, MAX_DROPOUT, MAX_MISORDER = 2, 3000, 100
+MAX_DROPOUT, MAX_MISORDER = 3000, 100
 """As in RFC 3550 A.1."""
 
 # how the clock is known while packets pass
@@ -52,49 +55,64 @@ CLOCK_PAYLOAD = 4
 
 STREAM = np.dtype(
     [
-        ("where", "i8"),  # row of the flow and side, as `row * 2 + side`
+        # cache lines 0 and 1: what every packet needs
         ("last_ns", "i8"),
-        ("packets", "i8"), ("wire", "i8"), ("payload", "i8"),
+        ("bin_ns", "i8"),  # the bin being filled
+        ("seen0", "i8"), ("seen1", "i8"),  # bit i: number max_seq - i has come (50 bits each)
         ("ssrc", "u4"),
         ("last_stamp", "u4"),  # of the last packet in order
-        ("max_seq", "i4"), ("base_seq", "i4"), ("bad_seq", "i4"),
-        ("probation", "u1"), ("kind", "u1"), ("pt", "u1"), ("clock_basis", "u1"),
-        ("cycles", "i8"),
+        ("any_stamp", "u4"),  # of the last packet of any kind, for `hits`
+        ("max_seq", "i4"),  # -1 before the first packet
+        ("hits", "u4"),  # packets that continue the one before
+        ("transit", "u4"),  # of the last packet
+        ("any_seq", "u2"), ("any_pt", "u1"),
+        ("in_transit", "u1"),  # bit 0: `transit` is set, bit 1: `frame_transit`
+        ("kind", "u1"), ("pt", "u1"), ("clock_basis", "u1"),
+        ("bin_wire", "i8"), ("payload", "i8"),
         ("received", "i8"),
-        ("seen0", "i8"), ("seen1", "i8"),  # bit i: number max_seq - i has come (50 bits each)
-        ("transit", "u4"), ("frame_transit", "u4"),  # of the last packet, of the last first packet of a picture
+        ("jitter", "f8"), ("jitter_sum", "f8"), ("bin_jitter", "f8"),  # ticks; highest of the bin
+        ("bin_packets", "i4"), ("bin_jitters", "i4"),  # jitter values of the bin
         ("clock", "i4"),
         ("pt_votes", "i4"),
-        ("jitter", "f8"), ("jitter_sum", "f8"), ("jitter_max", "f8"),  # ticks
+        # line 2: what most packets only read, and the first ones of pictures
+        ("silence_ns", "i8"),
+        ("check_ns", "i8"),  # span after which the clock is measured next; 0 = settled
+        ("burst", "i8"),  # numbers in a row that never came
+        ("frames", "i8"),
+        ("frame_jitter", "f8"), ("frame_jitter_sum", "f8"),
+        ("frame_jitters", "u4"),
+        ("frame_transit", "u4"),  # of the last first packet of a picture
+        ("avc", "u4"), ("hevc", "u4"),  # packets that look like H.264, like H.265
+        # the rest: sums when a bin closes, and what is rare
+        ("packets", "i8"), ("wire", "i8"),
+        ("jitter_max", "f8"),
         ("jitters", "i8"),  # values in the sum
-        ("frame_jitter", "f8"), ("frame_jitter_sum", "f8"), ("frame_jitter_max", "f8"),
-        ("frame_jitters", "i8"),
-        ("bin_ns", "i8"), ("bin_wire", "i8"),
-        ("bin_packets", "i4"), ("bin_lost", "i4"), ("bin_jitter_us", "i4"),
-        ("hits", "u4"),  # packets that continue the one before
-        ("tenth_ns", "i8"), ("tenth_wire", "i8"), ("tenth_most", "i8"),  # the open 100 ms, the fullest
+        ("bin_lost", "i4"), ("bin_jitter_us", "i4"),  # of the bin, with the clock it had before
+        ("tenth_most", "i8"),  # the fullest 100 ms
+        ("tenth_ns", "i8"), ("tenth_wire", "i8"),  # the open one, where bins are wider
+        ("where", "i8"),  # row of the flow and side, as `row * 2 + side`
+        ("base_seq", "i4"),  # the run's lowest number, below 0 where it lies before the wrap
+        ("bad_seq", "i4"),
+        ("cycles", "i8"),
+        ("frame_jitter_max", "f8"),
         ("duplicates", "i8"), ("reordered", "i8"), ("refused", "i8"), ("restarts", "i8"),
         ("earlier_expected", "i8"), ("earlier_received", "i8"),
-        ("burst", "i8"), ("longest_burst", "i8"),  # numbers in a row that never came
-        ("silence_ns", "i8"), ("first_ns", "i8"),
-        ("frames", "i8"),
-        ("check_ns", "i8"),  # span after which the clock is measured next; 0 = settled
-        ("clock_ns", "i8"),  # where the measurement begins
-        ("avc", "i8"), ("hevc", "i8"),  # packets that look like H.264, like H.265
+        ("longest_burst", "i8"),
+        ("first_ns", "i8"),
+        ("clock_ns", "i8"),  # where the measurement of the clock begins
         ("avc_keys", "i8"), ("hevc_keys", "i8"),
         ("avc_first_ns", "i8"), ("avc_last_ns", "i8"),  # of key frames
         ("hevc_first_ns", "i8"), ("hevc_last_ns", "i8"),
         ("clock_stamp", "u4"),
         ("avc_stamp", "u4"), ("hevc_stamp", "u4"),  # of the last key frame
-        ("any_stamp", "u4"),  # of the last packet of any kind, for `hits`
-        ("any_seq", "u2"), ("any_pt", "u1"),
-        ("in_transit", "u1"),  # bit 0: `transit` is set, bit 1: `frame_transit`
         ("ts", "i4"),  # its block of TS_PID rows; 0 = none
-        ("ts_errors", "i8"),
-        ("ts_packets", "i8"),
+        ("ts_errors", "u4"),
+        ("ts_packets", "u4"),  # not in copies
+        ("ts_recent", "u4", (TS_RECENT,)),  # hashes of its last datagrams, the latest first
     ],
     align=True,
 )  # fmt: skip
+assert STREAM.itemsize == 448, "a stream is seven cache lines"
 """One RTP source in one direction of a flow, or the transport stream of one."""
 
 STREAM_BIN = np.dtype(
@@ -135,7 +153,7 @@ class StreamTable:
 
     def __init__(self, *, max_streams: int = MAX_STREAMS, max_bins: int = MAX_STREAM_BINS) -> None:
         self.max_bins = max_bins
-        self.rows: Array = np.zeros(16, STREAM)
+        self.rows: Array = zeros(16, STREAM)
         self.places: Array = np.zeros(64, "i8")
         self.bins: Array = np.zeros(64, STREAM_BIN)
         self.pids: Array = np.zeros(TS_PIDS, TS_PID)
@@ -160,7 +178,7 @@ class StreamTable:
         used, cap = int(self.state[STREAMS]), int(self.state[STREAMS_CAP])
         need = min(used + n, cap)
         if need > len(self.rows):
-            self.rows = _grown(self.rows, min(max(need, 2 * len(self.rows)), cap))
+            self.rows = grown(self.rows, min(max(need, 2 * len(self.rows)), cap))
         if 2 * need > len(self.places):
             size = len(self.places)
             while 2 * need > size:
@@ -173,13 +191,13 @@ class StreamTable:
                 self.compact()
                 bins = int(self.state[LOGGED_BINS]) + 2 * n
             if bins > len(self.bins):
-                self.bins = _grown(self.bins, max(bins, min(2 * len(self.bins), self.max_bins)))
+                self.bins = extended(self.bins, max(bins, min(2 * len(self.bins), self.max_bins)))
 
     def make_ts_room(self, n: int) -> None:
         """Room for n more transport streams."""
         need = min(int(self.state[TS_ROWS]) + n, int(self.state[TS_CAP])) * TS_PIDS
         if need > len(self.pids):
-            self.pids = _grown(self.pids, min(max(need, 2 * len(self.pids)), int(self.state[TS_CAP]) * TS_PIDS))
+            self.pids = grown(self.pids, min(max(need, 2 * len(self.pids)), int(self.state[TS_CAP]) * TS_PIDS))
 
     def compact(self) -> None:
         """Join bins; while more remain than half of what may be, make them ten times as wide."""
@@ -189,6 +207,9 @@ class StreamTable:
         while len(kept) > enough and width < 1 << 60:
             width *= 10
             kept = join_stream_bins(kept, width)
+        if self.bin_width_ns == BIN_WIDTH_NS < width:  # from now on tenths of a second are no bins
+            self.rows["tenth_ns"], self.rows["tenth_wire"] = self.rows["bin_ns"], self.rows["bin_wire"]
+            self.rows["tenth_most"] = np.maximum(self.rows["tenth_most"], self.rows["bin_wire"])
         self.state[BIN_WIDTH] = width
         self.rows["bin_ns"] -= self.rows["bin_ns"] % width
         self.bins[: len(kept)] = kept
@@ -235,7 +256,7 @@ class StreamTable:
         rows, bins = self.rows[:used], self.bins[: self.state[LOGGED_BINS]]
         valid = is_stream(rows)
         number = np.cumsum(valid) - 1
-        kept = bins[valid[bins["stream"]]]
+        kept = bins.take(np.flatnonzero(valid[bins["stream"]]))
         kept["stream"] = number[kept["stream"]]
         pids = [self.pids_of(row) for row in rows[valid]]
         return Streams(rows[valid], kept, self.bin_width_ns, pids)
@@ -248,9 +269,7 @@ def is_stream(rows: Array) -> Array:
     good part of all (`evidence.proofs`).
     """
     hits = rows["hits"].astype("i8")
-    rtp = (rows["probation"] == 0) & (
-        (hits >= RTP_ENOUGH) | ((hits >= RTP_RUN) & (rows["packets"] <= RTP_SHARE * hits))
-    )
+    rtp = (hits >= RTP_ENOUGH) | ((hits >= RTP_RUN) & (rows["packets"] <= RTP_SHARE * hits))
     valid: Array = np.where(rows["kind"] == KIND_RTP, rtp, rows["packets"] >= TS_DATAGRAMS)
     return valid
 
@@ -260,18 +279,20 @@ def join_stream_bins(bins: Array, width: int) -> Array:
     if not len(bins):
         return bins.copy()
     start, stream = bins["bin_ns"] - bins["bin_ns"] % width, bins["stream"]
-    order = np.lexsort((start, stream))
+    order = np.argsort(stream.astype("u2") if stream.max() <= 0xFFFF else stream, kind="stable")  # u2: counted, fast
     start, stream = start[order], stream[order]
-    at = np.flatnonzero(np.concatenate(([True], (start[1:] != start[:-1]) | (stream[1:] != stream[:-1]))))
+    if np.any((start[1:] < start[:-1]) & (stream[1:] == stream[:-1])):  # time ran backwards
+        again = np.lexsort((start, stream))
+        order, start, stream = order[again], start[again], stream[again]
+    first = np.concatenate(([True], (start[1:] != start[:-1]) | (stream[1:] != stream[:-1])))
+    if first.all():
+        whole: Array = bins.take(order)  # many times as fast as an index, for rows
+        whole["bin_ns"] = start
+        return whole
+    at = np.flatnonzero(first)
     out = np.zeros(len(at), STREAM_BIN)
     out["bin_ns"], out["stream"] = start[at], stream[at]
     for name in ("wire", "packets", "lost"):
         out[name] = np.add.reduceat(bins[name][order], at)
     out["jitter_us"] = np.maximum.reduceat(bins["jitter_us"][order], at)
     return out
-
-
-def _grown(array: Array, size: int) -> Array:
-    bigger = np.zeros(size, array.dtype)
-    bigger[: len(array)] = array
-    return bigger

@@ -13,9 +13,10 @@ from typing import Any
 
 from classifier.decode.payload_types import CLOCKS, FITS_AVC, FITS_HEVC, KEY_AVC, KEY_HEVC
 from classifier.flows.hashing import mix
-from classifier.flows.sequence import ALL_CAME, accept_number, leave_window
+from classifier.flows.sequence import ALL_CAME, DUPLICATE, LATE, REFUSED, RESTART, accept_number, leave_window
 from classifier.flows.stream_table import (
     BIN_WIDTH,
+    BIN_WIDTH_NS,
     CLOCK_ASSUMED,
     CLOCK_MEASURED,
     CLOCK_PAYLOAD,
@@ -24,7 +25,6 @@ from classifier.flows.stream_table import (
     KIND_TS,
     LOGGED_BINS,
     MAX_MISORDER,
-    MIN_SEQUENTIAL,
     STREAMS,
     STREAMS_CAP,
     STREAMS_FULL,
@@ -32,7 +32,7 @@ from classifier.flows.stream_table import (
 from classifier.jit import MASK32, i64, inlined, kernel
 
 _SECOND = 1_000_000_000
-_TENTH = 100_000_000
+_NO_TYPE = 255
 _LAST_CHECK = 8 * _SECOND
 _VIDEO_CLOCK = 90_000
 _USUAL_CLOCKS = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 90000)
@@ -90,10 +90,9 @@ def open_stream(
     s["first_ns"] = ns
     s["last_ns"] = ns
     s["bin_ns"] = ns
-    s["tenth_ns"] = ns - ns % _TENTH
+    s["any_pt"] = _NO_TYPE
     s["max_seq"] = -1
     s["bad_seq"] = -1
-    s["probation"] = MIN_SEQUENTIAL
     s["clock_ns"] = ns
     s["clock_stamp"] = stamp
     if kind == KIND_RTP:
@@ -113,6 +112,33 @@ def open_stream(
 
 
 @kernel
+def settle_jitter(s: Any) -> None:
+    """Take the jitter of the open bin into that of the stream, and into microseconds by the clock it was measured with."""
+    jitter = s["bin_jitter"]
+    if s["bin_jitters"] != 0:
+        s["jitters"] += s["bin_jitters"]
+        if jitter > s["jitter_max"]:
+            s["jitter_max"] = jitter
+        us = min(int(jitter * 1_000_000 / i64(s["clock"])), _MOST_US)
+        if us > s["bin_jitter_us"]:
+            s["bin_jitter_us"] = us
+    s["bin_jitter"] = 0.0
+    s["bin_jitters"] = 0
+
+
+@kernel
+def count_tenth(s: Any, ns: int, wire: int) -> None:
+    """The fullest tenth of a second, where bins are wider than that."""
+    offset = ns - i64(s["tenth_ns"])
+    if offset < 0 or offset >= BIN_WIDTH_NS:
+        s["tenth_ns"] = ns - ns % BIN_WIDTH_NS
+        s["tenth_wire"] = 0
+    s["tenth_wire"] += wire
+    if s["tenth_wire"] > s["tenth_most"]:
+        s["tenth_most"] = s["tenth_wire"]
+
+
+@kernel
 def close_stream_bin(streams: Any, logged: Any, counts: Any, row: int) -> None:
     """Append a stream's open time bin to the log."""
     s = streams[row]
@@ -120,6 +146,11 @@ def close_stream_bin(streams: Any, logged: Any, counts: Any, row: int) -> None:
         return
     at = i64(counts[LOGGED_BINS])
     counts[LOGGED_BINS] = at + 1
+    settle_jitter(s)
+    s["packets"] += s["bin_packets"]
+    s["wire"] += s["bin_wire"]
+    if counts[BIN_WIDTH] == BIN_WIDTH_NS and s["bin_wire"] > s["tenth_most"]:
+        s["tenth_most"] = s["bin_wire"]
     b = logged[at]
     b["bin_ns"] = s["bin_ns"]
     b["wire"] = s["bin_wire"]
@@ -144,22 +175,15 @@ def count_packet(streams: Any, logged: Any, counts: Any, row: int, ns: int, wire
         s["bin_ns"] = ns - ns % width
     s["bin_packets"] += 1
     s["bin_wire"] += wire
-    offset = ns - i64(s["tenth_ns"])
-    if offset < 0 or offset >= _TENTH:
-        s["tenth_ns"] = ns - ns % _TENTH
-        s["tenth_wire"] = 0
-    s["tenth_wire"] += wire
-    if s["tenth_wire"] > s["tenth_most"]:
-        s["tenth_most"] = s["tenth_wire"]
+    if width != BIN_WIDTH_NS:
+        count_tenth(s, ns, wire)
     gap = ns - i64(s["last_ns"])
     if gap > 0:
         s["last_ns"] = ns
         if gap > i64(s["silence_ns"]):
             s["silence_ns"] = gap
-    if ns < i64(s["first_ns"]):
+    elif ns < i64(s["first_ns"]):
         s["first_ns"] = ns
-    s["packets"] += 1
-    s["wire"] += wire
     s["payload"] += payload
 
 
@@ -171,8 +195,10 @@ def apart(transit: int, before: int) -> int:
 
 
 @kernel
-def forget_jitter(s: Any) -> None:
+def change_clock(s: Any, clock: int) -> None:
     """Another clock: what was measured with the old one means nothing."""
+    settle_jitter(s)
+    s["clock"] = clock
     s["jitter"] = 0.0
     s["jitter_sum"] = 0.0
     s["jitter_max"] = 0.0
@@ -198,8 +224,7 @@ def check_clock(s: Any, ns: int, stamp: int) -> None:
         should = span // 1000 * clock // 1_000_000
         if abs(ticks - should) * 25 <= should:
             if clock != i64(s["clock"]):
-                s["clock"] = clock
-                forget_jitter(s)
+                change_clock(s, clock)
             s["clock_basis"] = CLOCK_MEASURED
             s["check_ns"] = 0
             return
@@ -219,12 +244,9 @@ def measure_jitter(s: Any, ns: int, stamp: int, new_frame: int) -> None:
         jitter = s["jitter"] + (apart(transit, i64(s["transit"])) - s["jitter"]) / 16
         s["jitter"] = jitter
         s["jitter_sum"] += jitter
-        s["jitters"] += 1
-        if jitter > s["jitter_max"]:
-            s["jitter_max"] = jitter
-        us = min(int(jitter * 1_000_000 / clock), _MOST_US)
-        if us > s["bin_jitter_us"]:
-            s["bin_jitter_us"] = us
+        s["bin_jitters"] += 1
+        if jitter > s["bin_jitter"]:
+            s["bin_jitter"] = jitter
     s["transit"] = transit
     if new_frame != 0:
         if known & 2 != 0:
@@ -273,11 +295,14 @@ def count_rtp(
     wire: int,
     payload: int,
     picture: int,
-) -> None:
-    """Count one packet of a stream. `kind`: its payload type; `picture`: what its payload begins with."""
+) -> int:
+    """Count one packet of a stream. `kind`: its payload type; `picture`: what its payload begins with.
+
+    Returns what `accept_number` says of it.
+    """
     count_packet(streams, logged, counts, row, ns, wire, payload)
     s = streams[row]
-    if i64(s["packets"]) > 1 and kind == i64(s["any_pt"]) and seq == (i64(s["any_seq"]) + 1) & 0xFFFF:
+    if kind == i64(s["any_pt"]) and seq == (i64(s["any_seq"]) + 1) & 0xFFFF:
         if (stamp - i64(s["any_stamp"])) & MASK32 < 0x80000000:
             s["hits"] += 1
     s["any_pt"] = kind
@@ -294,33 +319,30 @@ def count_rtp(
         s["pt"] = kind
         s["pt_votes"] = 1
         if CLOCKS[kind] != 0 and CLOCKS[kind] != i64(s["clock"]):
-            s["clock"] = CLOCKS[kind]
-            forget_jitter(s)
+            change_clock(s, i64(CLOCKS[kind]))
         if CLOCKS[kind] != 0:
             s["clock_basis"] = CLOCK_STATIC
             s["check_ns"] = 0
-    if taken == 0 or taken == 4:
-        return
+    if taken == REFUSED or taken == DUPLICATE:
+        return taken
     new_frame = 0
-    if taken == 5:
-        s["frames"] = 0
-        s["in_transit"] = 0
-    if taken == 3:
+    if taken == RESTART:
         s["in_transit"] = 0
         s["jitter"] = 0.0
         s["frame_jitter"] = 0.0
-    if taken >= 2:
-        if s["frames"] == 0 or taken == 3 or stamp != i64(s["last_stamp"]):
+    if taken != LATE:
+        if s["frames"] == 0 or taken == RESTART or stamp != i64(s["last_stamp"]):
             s["frames"] += 1
             new_frame = 1
         s["last_stamp"] = stamp
     if picture != 0:
         note_picture(s, ns, stamp, picture)
     if not own:
-        return
-    if s["check_ns"] != 0 and taken >= 2 and ns - i64(s["clock_ns"]) >= i64(s["check_ns"]):
+        return taken
+    if s["check_ns"] != 0 and taken != LATE and ns - i64(s["clock_ns"]) >= i64(s["check_ns"]):
         check_clock(s, ns, stamp)
     measure_jitter(s, ns, stamp, new_frame)
+    return taken
 
 
 @kernel
@@ -341,7 +363,7 @@ def follow_rtp(
     payload: int,
     picture: int,
 ) -> int:
-    """Count a packet that may be RTP in its stream; returns the stream's row, -1 as long as there is none.
+    """Count a packet that may be RTP in its stream; returns the stream's row, -1 as long as there is none and for a copy.
 
     `at`: the PROBE row of this direction of the flow; `where`: flow row and side; `wire` and `payload`: bytes.
     """
@@ -356,8 +378,8 @@ def follow_rtp(
             if row < 0:
                 return -1
         probe["stream"] = row + 1
-    count_rtp(streams, logged, counts, row, kind, seq, stamp, ns, wire, payload, picture)
-    return row
+    taken = count_rtp(streams, logged, counts, row, kind, seq, stamp, ns, wire, payload, picture)
+    return -1 if taken == DUPLICATE else row
 
 
 @kernel
@@ -444,7 +466,7 @@ def close_streams(media: Any) -> None:
     for row in range(i64(counts[STREAMS])):
         close_stream_bin(streams, logged, counts, row)
         s = streams[row]
-        if s["kind"] == KIND_RTP and s["probation"] == 0:
+        if s["kind"] == KIND_RTP:
             leave_window(s, MAX_MISORDER)
             s["seen0"] = ALL_CAME  # closed once
             s["seen1"] = ALL_CAME

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from classifier.columns import BATCH, BIN, FLOW, PACKET
 from classifier.flows import framing_table as ft
 from classifier.flows import state as st
+from classifier.flows.rows import extended, grown, zeros
 from classifier.flows.stream_table import StreamTable
 from classifier.jit import speed, view
 from classifier.limits import Limits
@@ -58,15 +59,15 @@ class Tally:
     ) -> None:
         self.kernels = speed(compiled)
         self.max_bins = max_bins
-        self.flows: Array = _zeros(1024, FLOW)
+        self.flows: Array = zeros(1024, FLOW)
         self.slots: Array = np.zeros(4096, "i8")
         self.bins: Array = np.zeros(2 * BATCH, BIN)
         self.log: Array = np.zeros(room + st.HELD_POOL if keep_log else 1, st.LOGGED_RECORD)
         self.candidates: Array = np.zeros(max(room, 1), st.CANDIDATE)
         self.limiter: Array = np.zeros(65_536, "u1")
-        self.probes: Array = np.zeros(256, st.PROBE)
+        self.probes: Array = zeros(256, st.PROBE)
         self.streams = StreamTable()
-        self.tcp: Array = np.zeros(64, st.TCP_SIDE)
+        self.tcp: Array = zeros(64, st.TCP_SIDE)
         self.followed: Array = np.zeros(room, ft.FOLLOWED)
         self.framing = ft.FramingTable()
         self.table: Array = np.zeros(st.FRAGMENT_SETS * st.FRAGMENT_WAYS, st.FRAGMENT)
@@ -175,8 +176,8 @@ class Tally:
         waiting = int(self.state[st.HELD_USED])
         if waiting + n > len(self.held) and len(self.held) < st.HELD_POOL:
             size = min(st.HELD_POOL, max(2 * len(self.held), waiting + n))
-            self.held = _grown(self.held, size)
-            self.links = _grown(self.links, size)
+            self.held = grown(self.held, size)
+            self.links = grown(self.links, size)
         need = n + min(waiting + n, len(self.held))
         self._make_probe_room(n)
         self.streams.make_room(n, self.kernels)
@@ -184,12 +185,12 @@ class Tally:
         rows = self.n_flows + need
         if rows > len(self.flows):
             most = int(self.state[st.FLOWS_CAP]) + SHARED_ROWS
-            self.flows = _grown(self.flows, max(rows, min(2 * len(self.flows), most)))
+            self.flows = grown(self.flows, max(rows, min(2 * len(self.flows), most)))
         if 2 * rows > len(self.slots):
             size = len(self.slots)
             while 2 * rows > size:
                 size *= 4
-            self.slots = _zeros(size, np.dtype("i8"))
+            self.slots = zeros(size, np.dtype("i8"))
             self.kernels.rehash(self.flows, self.slots, self.n_flows)
         bins = int(self.state[st.BINS]) + need
         if bins > len(self.bins):
@@ -199,19 +200,19 @@ class Tally:
             if bins > len(self.bins):
                 self._more_bins(max(bins, min(len(self.bins) * 3 // 2, self.max_bins)))
         if self.state[st.LOG_ON] and int(self.state[st.LOGGED]) + need > len(self.log):
-            self.log = _extended(self.log, int(self.state[st.LOGGED]) + need)
+            self.log = extended(self.log, int(self.state[st.LOGGED]) + need)
 
     def _make_probe_room(self, n: int) -> None:
         most = int(self.state[st.PROBES_CAP])
         need = min(int(self.state[st.PROBES]) + 2 * n, most)
         if need > len(self.probes):
-            self.probes = _grown(self.probes, min(max(need, 2 * len(self.probes)), most))
+            self.probes = grown(self.probes, min(max(need, 2 * len(self.probes)), most))
 
     def _make_tcp_room(self, n: int) -> None:
         most = int(self.state[st.TCP_CAP])
         need = min(int(self.state[st.TCP_ROWS]) + 2 * n, most)
         if need > len(self.tcp):
-            self.tcp = _grown(self.tcp, min(max(need, 2 * len(self.tcp)), most))
+            self.tcp = grown(self.tcp, min(max(need, 2 * len(self.tcp)), most))
 
     def _compact(self) -> None:
         """Join bins; while more remain than half of `max_bins`, make them ten times as wide (their sums stay exact).
@@ -298,36 +299,3 @@ def join_bins(bins: Array, width: int) -> Array:
     for name in ("a_wire", "b_wire", "packets"):
         out[name] = np.add.reduceat(bins[name][order], at)
     return out
-
-
-def _rows(size: int, dtype: np.dtype[Any]) -> Array:
-    """Rows that begin on a cache line, of whatever value.
-
-    `np.empty`, not `np.zeros`: what it takes from the system comes in huge pages (where Linux offers them), and a
-    table that is looked up at random needs few of those.
-    """
-    raw = np.empty(size * dtype.itemsize + 64, "u1")
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size * dtype.itemsize].view(dtype)
-
-
-def _zeros(size: int, dtype: np.dtype[Any]) -> Array:
-    """The same, zeroed."""
-    rows = _rows(size, dtype)
-    rows.view("u1").fill(0)
-    return rows
-
-
-def _grown(array: Array, size: int) -> Array:
-    """A larger array with the same rows, zeroed beyond them."""
-    bigger = _rows(size, array.dtype)
-    bigger[: len(array)] = array
-    bigger[len(array) :].view("u1").fill(0)
-    return bigger
-
-
-def _extended(array: Array, size: int) -> Array:
-    """A larger array with the same rows; what comes after them is written before it is read."""
-    bigger = _rows(size, array.dtype)
-    bigger[: len(array)] = array
-    return bigger

@@ -181,9 +181,10 @@ def is_copy(side: Any, packets: Any, i: int) -> bool:
     p = packets[i]
     if p["frag_id"] == 0:
         return False
-    h = mix(mix(mix(0x9E3779B1, i64(p["frag_id"])), i64(p["seq"])), i64(p["ack"]))
-    h = mix(h, i64(p["payload"]) & MASK32)
-    h = mix(h, i64(p["tcp_flags"]) << 16 | i64(p["window"])) | 1
+    h = i64(p["seq"]) * 0x2C1B3C6D ^ i64(p["ack"]) * 0x297A2D39  # products that do not wait for each other
+    h ^= i64(p["frag_id"]) * 0x165667B1 ^ (i64(p["payload"]) & MASK32) * 0x5BD1E995
+    h ^= (i64(p["tcp_flags"]) << 16 | i64(p["window"])) * 0x27D4EB2F
+    h = mix(h & MASK32, h >> 32) | 1
     recent = side["recent"]
     now = (i64(p["ts_ns"]) // 1000) & MASK32
     for k in range(0, 2 * TCP_RECENT, 2):

@@ -64,13 +64,11 @@ def ranking(facts: Facts) -> list[int]:
 def expected_and_lost(rows: Any) -> tuple[Any, Any]:
     """(expected, lost) of STREAM rows, over all their runs, i8.
 
-    A.1 does not count the packet that opens a run; it was expected and it came, so here it counts as both. A number
-    that came twice does not make up for one that is missing.
+    A number that came twice does not make up for one that is missing.
     """
     rtp = rows["kind"] == KIND_RTP
-    runs = 1 + rows["restarts"]
-    expected = rows["earlier_expected"] + rows["cycles"] + rows["max_seq"] - rows["base_seq"] + 1 + runs
-    came = rows["earlier_received"] + rows["received"] + runs - rows["duplicates"]
+    expected = rows["earlier_expected"] + rows["cycles"] + rows["max_seq"] - rows["base_seq"] + 1
+    came = rows["earlier_received"] + rows["received"] - rows["duplicates"]
     return np.where(rtp, expected, 0), np.where(rtp, np.maximum(expected - came, 0), 0)
 
 
@@ -145,7 +143,7 @@ def _row(facts: Facts, number: int, codecs: dict[tuple[str, int, int], Codec]) -
         "loss": share(lost, expected),
         "duplicates": int(s["duplicates"]),
         "reordered": int(s["reordered"]),
-        "refused": int(s["refused"]) - 1 - int(s["restarts"]) if is_rtp else 0,
+        "refused": int(s["refused"]) if is_rtp else 0,
         "longest_burst_lost": int(s["longest_burst"]),
         "restarts": int(s["restarts"]),
         "jitter_ms": ms(float(s["jitter_sum"]) / max(jitters, 1), jitters),
@@ -194,7 +192,7 @@ def _codec(s: Any, agreed: Codec | None) -> tuple[str, str]:
 
 def _taken(s: Any) -> int:
     """Packets whose payload was looked at."""
-    return int(s["packets"]) - int(s["duplicates"]) - int(s["refused"]) + 1
+    return int(s["packets"]) - int(s["duplicates"]) - int(s["refused"]) - int(s["restarts"])
 
 
 def _clock(s: Any, agreed: Codec | None) -> tuple[int, str, bool]:
