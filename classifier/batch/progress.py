@@ -1,0 +1,64 @@
+"""The progress of a batch on stderr: captures, bytes, time left.
+
+In: calls from `run`. Out: one line that rewrites itself on a terminal; elsewhere (a log) a line of its own now and then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from classifier.progress import BAR, Progress, is_terminal
+from classifier.render import units
+
+LOG_S = 30.0
+EACH = 1 << 20
+"""What a capture costs besides its bytes, in bytes: tables, files, hand-over."""
+
+
+class BatchProgress(Progress):
+    """`show(...)` as often as wanted; it draws now and then. Quiet when not `enabled`."""
+
+    def __init__(
+        self, stream: TextIO, *, enabled: bool = True, clock: Callable[[], float] = time.monotonic, columns: int = 0
+    ) -> None:
+        super().__init__(stream, enabled=enabled, clock=clock, columns=columns or None)
+        self._terminal = is_terminal(stream)
+        if not self._terminal:
+            self._next = self._start + LOG_S
+
+    def show(self, captures: int, of: int, done: int, total: int, broken: int) -> None:
+        """Captures and bytes done, of how many; `broken`: captures with problems."""
+        if not self._enabled:
+            return
+        now = self._clock()
+        if now < self._next and not (captures == of and self._shown):
+            return
+        text = self.text(captures, of, done, total, broken, max(now - self._start, 1e-9))
+        if self._terminal:
+            self._next = now + 0.1
+            self._draw(text)
+        else:
+            self._next = now + LOG_S
+            self._write(f"classify: {text}\n")
+
+    def text(self, captures: int, of: int, done: int, total: int, broken: int, elapsed: float) -> str:
+        """The line after `elapsed` seconds (> 0)."""
+        cost, all_cost = done + captures * EACH, total + of * EACH
+        share = min(1.0, cost / all_cost) if all_cost else 1.0
+        parts = []
+        if self._terminal:
+            filled = int(share * BAR)
+            parts.append(f"{int(share * 100):3d} %  {self._full * filled}{self._empty * (BAR - filled)}")
+        else:
+            parts.append(f"{int(share * 100)} %")
+        parts.append(f"{captures:,} of {units.counted(of, 'capture')}")
+        parts.append(f"{units.size(done)} of {units.size(total)}")
+        parts.append(f"{units.size(done / elapsed)}/s")
+        if broken:
+            parts.append(f"{broken:,} with problems")
+        if 0 < share < 1:
+            left = round(elapsed / share * (1 - share))
+            parts.append(f"{left} s left" if left < 60 else f"{units.span(left * 1_000_000_000)} left")
+        return "  ".join(parts)
