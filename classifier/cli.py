@@ -472,7 +472,7 @@ def _show_usage_error(error: click.ClickException) -> None:
 def _add_verbs() -> None:
     from classifier import verbs
 
-    for command in (verbs.signatures, verbs.completion):
+    for command in (verbs.batch, verbs.signatures, verbs.completion):
         assert command.name is not None
         classify.commands[command.name] = command
 

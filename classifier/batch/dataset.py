@@ -128,9 +128,8 @@ class Dataset:
         whole = set.intersection(*listed.values())
         for capture_id in set.union(*listed.values()) - whole:
             self.remove(capture_id)
-        for table in DATASET:
-            for left in (self.folder / table).glob(".*.tmp"):
-                left.unlink(missing_ok=True)
+        for left in (self.folder / OWN).rglob(".*.tmp"):
+            left.unlink(missing_ok=True)
 
     def remove(self, capture_id: str) -> None:
         """Take a capture out."""

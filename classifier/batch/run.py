@@ -215,8 +215,8 @@ class _Batch:
             row = self.rows[answer.capture_id]
             self._note(answer.capture_id, row["status"], (row["problems"] or [""])[0])
             self.outcome.skipped += 1
-        elif content == UNREAD and any(self._is_current(old) for old in before):
-            self._note(before[0], answer.status, answer.problem)  # the last thing known of it is better than nothing
+        elif content == UNREAD and any(not old.endswith(UNREAD) for old in before):
+            self._note(before[0], answer.status, answer.problem)  # what is known of it stays
             self.outcome.done += 1
         else:
             self.into.put(Path(answer.staged), answer.capture_id, before)
