@@ -21,7 +21,7 @@ from classifier.errors import CaptureError, SignatureError
 from classifier.limits import Limits
 from classifier.quantities import bin_ns
 
-COMPILE_BYTES = 20 << 20
+COMPILE_BYTES = 4 << 20
 """With more than this to read per worker, kernels are loaded compiled also for small captures: it is done once."""
 
 Show = Callable[[int, int, int, int, int], None]
