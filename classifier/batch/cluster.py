@@ -31,7 +31,7 @@ def run(jobs: Iterable[str], address: str, connect_s: float = CONNECT_S) -> Iter
         texts = list(jobs)
         number_of = {f"classify-{run_id}-{number}": number for number in range(len(texts))}
         futures = client.map(work, texts, key=list(number_of), pure=False)
-        waiting = as_completed(futures)
+        waiting = as_completed(futures, loop=client.loop)
         del futures  # a future that is done and no longer held frees what its worker keeps
         for future in waiting:
             number = number_of[future.key]
