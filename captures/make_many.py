@@ -4,11 +4,14 @@
     python captures/make_many.py FOLDER [SITES [FILES]]      # 12 sites of 2 rotated files
 
 In: nothing but the numbers: the same ones give the same files. Out: `site-01/trace_00001.pcap`, ... Every site is a
-seed of `makers.varied`. One file is cut off in its last record, one is no capture at all.
+seed of `makers.varied`. On site-02 one file is cut off in its last record, and one is no capture at all; from 5 on, every
+fifth site has a second system on its network, whose server sends to the same groups; from 6 on, every sixth loses
+packets of one camera.
 """
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 
@@ -17,6 +20,8 @@ if str(HERE.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent))
 
 from captures.makers.varied import Options, make_site  # noqa: E402
+from captures.makers.varied.seen import pcap, rotated  # noqa: E402
+from captures.makers.varied.wire import Packet  # noqa: E402
 
 KINDS = (
     Options(packets=600),
@@ -25,6 +30,22 @@ KINDS = (
     Options(packets=600, decoys="speaking"),
     Options(packets=600, ports="moved"),
 )
+SECOND_SYSTEM, LOSES = 5, 6
+
+
+def site(number: int) -> tuple[list[Packet], Options]:
+    """The packets of a site."""
+    options = KINDS[number % len(KINDS)]
+    packets = list(make_site(number, options).packets)
+    if number % SECOND_SYSTEM == 0:
+        packets += make_site(1000 + number, KINDS[0]).packets
+        packets.sort(key=lambda packet: packet.at)
+    if number % LOSES == 0:
+        media = (packet.flow for packet in packets if packet.flow is not None)
+        camera = next((flow for flow in media if flow.component == "digifort.media_input"), None)
+        rng = random.Random(number)
+        packets = [p for p in packets if camera is None or p.flow is not camera or rng.random() > 0.25]
+    return packets, options
 
 
 def main(folder: Path, sites: int = 12, files: int = 2) -> None:
@@ -32,8 +53,8 @@ def main(folder: Path, sites: int = 12, files: int = 2) -> None:
     for number in range(1, sites + 1):
         place = folder / f"site-{number:02}"
         place.mkdir(parents=True, exist_ok=True)
-        made = make_site(number, KINDS[number % len(KINDS)])
-        parts = made.parts(files) if files > 1 else [made.capture]
+        packets, options = site(number)
+        parts = rotated(packets, options, files, number) if files > 1 else [pcap(packets, options)]
         for part, data in enumerate(parts, 1):
             (place / f"trace_{part:05}.pcap").write_bytes(data)
     cut = folder / "site-02" / "trace_00001.pcap"

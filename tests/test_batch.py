@@ -56,7 +56,16 @@ def test_every_capture_is_what_it_is_alone(folder: Path, dataset: Path) -> None:
     path = folder / "site-01" / "trace_00002.pcap"
     alone = classifier.classify(path).with_timeline(bin="1s")
     (row,) = (row for row in read_table(dataset, "captures", ["capture_id", "name"]) if row["name"].endswith("1/trace_00002.pcap"))  # fmt: skip  # noqa: E501
-    columns = ["capture_id", "orig_address", "orig_port", "component", "grade", "evidence", "first_ns", "resp_wire_bytes"]
+    columns = [
+        "capture_id",
+        "orig_address",
+        "orig_port",
+        "component",
+        "grade",
+        "evidence",
+        "first_ns",
+        "resp_wire_bytes",
+    ]
     stored = [r for r in read_table(dataset, "flows", columns) if r["capture_id"] == row["capture_id"]]
     assert [[r[c] for c in columns[1:]] for r in stored] == [[r[c] for c in columns[1:]] for r in alone.rows("flows")]
     bins = [r for r in read_table(dataset, "timeline", ["capture_id", "time_ns", "wire_bytes"])]

@@ -35,7 +35,9 @@ CAPTURES: tuple[Column, ...] = (
     ID,
     CaptureColumn("name", "str", "", "path below the dataset's root, with / between folders; else the whole path"),
     CaptureColumn("site", "category", "", "first folder of the name; of a file in no folder its name without suffixes"),
-    CaptureColumn("status", "category", "", "ok; damaged: read in part, or cut off; unreadable: no row in other tables"),
+    CaptureColumn(
+        "status", "category", "", "ok; damaged: read in part, or cut off; unreadable: no row in other tables"
+    ),
     CaptureColumn("sha256", "str", "", "of the file; null when it could not be read to its end", True),
     CaptureColumn("file_bytes", "int", "bytes", "size of the file; null as sha256 is", True),
     CaptureColumn("format", "category", "", "pcap, pcapng; empty when it is neither"),
@@ -60,7 +62,7 @@ CAPTURES: tuple[Column, ...] = (
     CaptureColumn("application", "str", "", "the same"),
     CaptureColumn("comments", "list", "", "what somebody noted in a pcapng file"),
     CaptureColumn("timeline_bin_ns", "int", "ns", "width of the bins of `timeline`"),
-    CaptureColumn("version", "str", "", "of classify"),
+    CaptureColumn("classify_version", "str", "", "what made it"),
     CaptureColumn("options", "str", "", "those that matter for the result, as JSON"),
     CaptureColumn("fingerprint", "str", "", "of program and options: captures with the same one can be compared"),
 )

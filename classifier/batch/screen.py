@@ -50,7 +50,8 @@ def _components(rows: Sequence[Spread], names: Mapping[str, str]) -> list[str]:
         single = row.kind not in OF_NO_PRODUCT
         if single and row.kind != product:
             product = row.kind
-            lines.append(printable(names.get(product, product)))
+            everywhere = {site for each in rows if each.kind == product for site in each.sites}
+            lines.append(f"{printable(names.get(product, product), 32):<32} {len(everywhere):>5}")
         shown = f"  {printable(row.key, 30)}" if single else OF_NO_PRODUCT[row.kind]
         where = _where(row.sites) if single else ""
         line = f"{shown:<32} {len(row.sites):>5}  {row.captures:>8,}  {units.size(row.wire_bytes):>10}  {where}"
@@ -73,7 +74,7 @@ def _findings(summary: Summary) -> list[str]:
         return [f"No findings{f'; {checks} could not be made' if summary.skipped_findings else ''}."]
     lines = ["FINDING                          SITES  CAPTURES  WHERE"]
     for row in summary.findings:
-        shown = f"{row.kind:<8}{printable(row.key, 23)}"
+        shown = f"{printable(row.kind, 7):<8}{printable(row.key, 23)}"
         lines.append(f"{shown:<32} {len(row.sites):>5}  {row.captures:>8,}  {_where(row.sites)}")
         lines.append(f"        {printable(row.name)}")
     if summary.skipped_findings:
@@ -84,7 +85,7 @@ def _findings(summary: Summary) -> list[str]:
 def _troubles(troubles: Sequence[tuple[str, str, str]]) -> list[str]:
     lines = ["PROBLEMS"]
     for name, status, problem in troubles[:TROUBLES_NAMED]:
-        lines.append(f"{status:<11} {middle(printable(name), NAME_LIMIT)}: {printable(problem)}")
+        lines.append(f"{printable(status, 11):<11} {middle(printable(name), NAME_LIMIT)}: {printable(problem)}")
     if len(troubles) > TROUBLES_NAMED:
         lines.append(f"and {len(troubles) - TROUBLES_NAMED:,} more: see status and problems in the table captures")
     return lines

@@ -238,7 +238,7 @@ def _staged(
         "site": site_of(job.name),
         "sha256": sha256,
         "file_bytes": file.tell() if file is not None and sha256 is not None else None,
-        "version": program().split("+")[0],
+        "classify_version": program().split("+")[0],
         "options": job.settings,
         "fingerprint": fingerprint(settings),
     }

@@ -84,8 +84,7 @@ def arrow_table(columns: Sequence[Column], values: Mapping[str, Any]) -> Any:
 
     schema = arrow_schema(columns)
     arrays = [
-        _array(each, values[each.column.name], field.type)
-        for each, field in zip(stored(columns), schema, strict=True)
+        _array(each, values[each.column.name], field.type) for each, field in zip(stored(columns), schema, strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
@@ -155,5 +154,3 @@ def _safe(texts: list[Any]) -> list[Any]:
 
 def _shown(text: str) -> str:
     return text if text.isascii() and text.isprintable() else printable(text)
-
-
