@@ -4,8 +4,8 @@
     python captures/make_many.py FOLDER [SITES [FILES]]      # 12 sites of 2 rotated files
 
 In: nothing but the numbers: the same ones give the same files. Out: `site-01/trace_00001.pcap`, ... Every site is a
-seed of `makers.varied`. On site-02 one file is cut off in its last record, and one is no capture at all; from 5 on, every
-fifth site has a second system on its network, whose server sends to the same groups; from 6 on, every sixth loses
+seed of `makers.varied`. On site-02 one file is cut off in its last record, and one is no capture at all; every fifth
+site has a second system on its network, whose server sends to the same groups; every sixth loses
 packets of one camera.
 """
 

@@ -65,7 +65,9 @@ def _python(code: str, space: dict[str, Any]) -> str | None:
     """Run a block; what its last line gives, when that is an expression."""
     parsed = ast.parse(code)
     last = parsed.body[-1]
-    if not isinstance(last, ast.Expr) or isinstance(last.value, ast.Call) and "execute" in ast.unparse(last.value.func):
+    if not isinstance(last, ast.Expr) or (
+        isinstance(last.value, ast.Call) and "execute" in ast.unparse(last.value.func)
+    ):
         exec(compile(parsed, "<page>", "exec"), space)
         return None
     parsed.body.pop()

@@ -16,12 +16,12 @@ from many import COMMAND, command, contents, environment, sites
 
 pytest.importorskip("pyarrow")
 
-from classifier.batch import classify, inputs  # noqa: E402
-from classifier.batch.dataset import OWN, BatchError, Dataset  # noqa: E402
-from classifier.batch.schema import DATASET  # noqa: E402
-from classifier.batch.summary import read_table, summarise  # noqa: E402
-from classifier.errors import SignatureError  # noqa: E402
-from classifier.limits import Limits  # noqa: E402
+from classifier.batch import classify, inputs
+from classifier.batch.dataset import OWN, BatchError, Dataset
+from classifier.batch.schema import DATASET
+from classifier.batch.summary import read_table, summarise
+from classifier.errors import SignatureError
+from classifier.limits import Limits
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
@@ -68,7 +68,7 @@ def test_every_capture_is_what_it_is_alone(folder: Path, dataset: Path) -> None:
     ]
     stored = [r for r in read_table(dataset, "flows", columns) if r["capture_id"] == row["capture_id"]]
     assert [[r[c] for c in columns[1:]] for r in stored] == [[r[c] for c in columns[1:]] for r in alone.rows("flows")]
-    bins = [r for r in read_table(dataset, "timeline", ["capture_id", "time_ns", "wire_bytes"])]
+    bins = read_table(dataset, "timeline", ["capture_id", "time_ns", "wire_bytes"])
     mine = [(r["time_ns"], r["wire_bytes"]) for r in bins if r["capture_id"] == row["capture_id"]]
     assert mine == [(r["time_ns"], r["wire_bytes"]) for r in alone.rows("timeline")]
 
@@ -222,7 +222,7 @@ def test_a_worker_that_dies_costs_nothing_but_time(
 def test_a_capture_that_ends_every_process_is_a_row(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boot = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import os\nfrom classifier.batch import task, worker\n"
+    boot = "import json, os, sys; sys.path[:] = json.loads(sys.argv[1])\nfrom classifier.batch import task, worker\n"
     boot += "work = task.work\n"
     boot += "task.work = lambda text, told: os._exit(9) if 'site-03/trace_00001' in text else work(text, told)\n"
     monkeypatch.setattr("classifier.batch.pool._BOOT", boot + "worker.main()")
@@ -251,7 +251,7 @@ def test_a_file_nobody_may_read_is_a_row_and_replaces_nothing(
 ) -> None:
     mine = tmp_path / "captures"
     shutil.copytree(folder, mine)
-    boot = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import os\nfrom classifier.batch import task, worker\n"
+    boot = "import json, os, sys; sys.path[:] = json.loads(sys.argv[1])\nfrom classifier.batch import task, worker\n"
     boot += "real = task.HashedFile\ndef closed(path):\n"
     boot += "    if path.endswith('1/trace_00001.pcap'): raise task.CaptureError(path, 'cannot be opened (denied)')\n"
     boot += "    return real(path)\ntask.HashedFile = closed\nworker.main()"
@@ -273,9 +273,8 @@ def test_a_file_nobody_may_read_is_a_row_and_replaces_nothing(
 
 def test_one_run_at_a_time_has_a_dataset(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
-    with Dataset(tmp_path / "d", "/root"):
-        with pytest.raises(BatchError, match="another classify batch"):
-            Dataset(tmp_path / "d", "/root")
+    with Dataset(tmp_path / "d", "/root"), pytest.raises(BatchError, match="another classify batch"):
+        Dataset(tmp_path / "d", "/root")
     Dataset(tmp_path / "d", "/root").close()
 
 

@@ -18,9 +18,9 @@ from many import contents, environment, sites
 pytest.importorskip("pyarrow")
 pytest.importorskip("distributed")
 
-from classifier.batch import classify  # noqa: E402
-from classifier.batch.dataset import BatchError  # noqa: E402
-from classifier.batch.schema import DATASET  # noqa: E402
+from classifier.batch import classify
+from classifier.batch.dataset import BatchError
+from classifier.batch.schema import DATASET
 
 pytestmark = [
     pytest.mark.slow,

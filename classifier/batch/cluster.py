@@ -40,9 +40,9 @@ def run(jobs: Iterable[str], address: str, connect_s: float = CONNECT_S) -> Iter
                 continue
             if future.status != "error":
                 raise BatchError(f"the cluster at {address} was lost")
-            error = future.exception()
-            if not isinstance(error, KilledWorker):
-                raise BatchError(f"a worker of {address} failed: {type(error).__name__}: {_first_line(error)}")
+            cause = future.exception()
+            if not isinstance(cause, KilledWorker):
+                raise BatchError(f"a worker of {address} failed: {type(cause).__name__}: {_first_line(cause)}")
             yield number, None, "reading it ended every worker that tried"
     finally:
         client.close()

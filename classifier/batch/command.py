@@ -37,8 +37,8 @@ def run(captures: Sequence[str], dataset: str, *, fail_on: str | None, quiet: bo
         return EXIT_INTERRUPTED
     finally:
         progress.close()
-    for error in outcome.missing:
-        complain(str(error))
+    for missing in outcome.missing:
+        complain(str(missing))
     if not quiet:
         _remark(outcome, bool(options["prune"]))
     if not outcome.captures:

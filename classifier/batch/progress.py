@@ -1,6 +1,6 @@
 """The progress of a batch on stderr: captures, bytes, time left.
 
-In: calls from `run`. Out: one line that rewrites itself on a terminal; elsewhere (a log) a line of its own now and then.
+In: calls from `run`. Out: one line that rewrites itself on a terminal; elsewhere (a log) a line of its own at times.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def write(table: Any, file: BinaryIO) -> None:
 
 
 def render(report: Report, section: str = "components") -> bytes:
-    """One table of a report as a Parquet file; raises ValueError for an unknown section, ImportError without pyarrow."""
+    """One table of a report as a Parquet file; ValueError for an unknown section, ImportError without pyarrow."""
     import io
 
     out = io.BytesIO()
