@@ -5,8 +5,8 @@
                                        # asks what many-captures.md asks
     python docs/generate.py --check    # writes nothing, exits with 1 when a page is out of date
 
-In: the command's options, `columns.TABLES`, the dataset's tables, the signature files. Out: Markdown. `tests/test_docs.py`
-runs the check.
+In: the command's options, `columns.TABLES`, the dataset's tables, the signature files. Out: Markdown.
+`tests/test_docs.py` runs the check.
 """
 
 from __future__ import annotations
@@ -140,16 +140,16 @@ the dataset's root, so captures may move as a whole. The same content under two 
 `sha256`. A file with new content is a new capture; the old one is taken out.
 
 **Whole or not at all.** A capture's row in `captures` is put in last and taken out first. While a run is going on, or
-after one was killed, other tables may have rows without it; whoever reads then takes only those with a row in `captures` (a
-semi join). The next run removes them.
+after one was killed, other tables may have rows without it; whoever reads then takes only those with a row in
+`captures` (a semi join). The next run removes them.
 
 **The same bytes.** Name, content, options, program and pyarrow being the same, every file is the same to the byte,
 however many workers there were and where.
 
 **Types** are those that pandas, DuckDB and Spark read alike. A time is two columns: `first_ns` holds nanoseconds since
 1970-01-01 UTC exactly, `first_utc` the same moment as a time stamp in whole microseconds, since Spark reads none in
-nanoseconds ([SPARK-40819](https://issues.apache.org/jira/browse/SPARK-40819)). Lists are lists of int64 or string. Files
-are compressed by {compression}, in groups of {group:,} rows at most.
+nanoseconds ([SPARK-40819](https://issues.apache.org/jira/browse/SPARK-40819)). Lists are lists of int64 or string.
+Files are compressed by {compression}, in groups of {group:,} rows at most.
 
 **Text** from packets, paths and comments is escaped as on the screen: a control character is `\\x1b`, a byte that is no
 text `\\xff`. So is `name`; two names that look alike then still differ in `capture_id`.
