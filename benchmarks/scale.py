@@ -64,7 +64,7 @@ class Costs:
     gb_sha: float  # of it the SHA-256
     gb_wall: float
     put_wall: float  # putting a capture in: renames, by the one process that does it
-    scheduled_wall: float  # a task that does nothing, through Dask's scheduler
+    scheduled: float  # a task that does nothing: of Dask's scheduler and the client, which one process runs
     known_wall: float  # a capture that is in the dataset already
     small_packets: float  # of a small capture, mean
     small_flows: float
@@ -74,8 +74,8 @@ class Costs:
 
     @property
     def serial(self) -> float:
-        """Wall seconds per capture that no worker takes away: scheduler and the putting in."""
-        return self.put_wall + self.scheduled_wall
+        """Seconds per capture that no worker takes away: scheduler and the putting in."""
+        return self.put_wall + self.scheduled
 
     def seconds(self, size_gb: float) -> float:
         """Processor seconds of a capture."""
@@ -131,7 +131,7 @@ def first_capture(path: Path, staging: Path) -> float:
 
 
 def scheduler_overhead(paths: list[Path], staging: Path) -> float:
-    """Wall seconds per task that does nothing, with arguments as ours, through a scheduler and one worker."""
+    """Processor seconds of scheduler and client per task that does nothing, with arguments as ours."""
     from distributed import Client, LocalCluster, as_completed
 
     texts = [job(paths[number % len(paths)], staging) for number in range(TASKS)]
@@ -140,10 +140,11 @@ def scheduler_overhead(paths: list[Path], staging: Path) -> float:
         Client(cluster) as client,
     ):
         client.submit(len, "", pure=False).result()
-        start = time.perf_counter()
-        for future in as_completed(client.map(len, texts, pure=False)):
-            future.result()
-        return (time.perf_counter() - start) / TASKS
+        times: list[tuple[float, float]] = []
+        with measured(times):
+            for future in as_completed(client.map(len, texts, pure=False)):
+                future.result()
+        return times[0][0] / TASKS
 
 
 def big_capture() -> Path:
@@ -204,7 +205,7 @@ def measure(rounds: int) -> Costs:
         gb_sha=median(hashing, 0) / gb,
         gb_wall=median(for_big, 1) / gb,
         put_wall=median(puts, 1),
-        scheduled_wall=overhead,
+        scheduled=overhead,
         known_wall=known,
         small_packets=statistics.mean(row["packets"] for row in rows),
         small_flows=statistics.mean(flows.values()),
@@ -263,7 +264,7 @@ def page(costs: Costs, rounds: int, load: float) -> str:
         ("a GB of video in the page cache", f"{costs.gb:.2f} s ({costs.gb_wall:.2f} s wall)", "g"),
         ("of it the SHA-256", f"{costs.gb_sha:.2f} s", ""),
         ("putting a capture into the dataset (nine renamings)", f"{costs.put_wall * 1000:.2f} ms wall", "p"),
-        ("a task through Dask's scheduler", f"{costs.scheduled_wall * 1000:.2f} ms wall", "s"),
+        ("a task through Dask's scheduler", f"{costs.scheduled * 1000:.2f} ms", "s"),
         ("a capture that is in the dataset already", f"{costs.known_wall * 1000:.2f} ms wall", ""),
         ("a capture's nine files", f"{costs.bytes_capture / 1000:.0f} kB and {costs.bytes_flow:.0f} bytes a flow", "r"),
     ]
@@ -333,9 +334,9 @@ def held_against(costs: Costs) -> str:
     count, workers, size, wall, processor = costs.held
     said = workers * costs.first + count * costs.seconds(size)
     return (
-        f"Held against a real batch here: {count} captures of {size:.2f} GB from the page cache on {workers} workers took "
-        f"{processor:.1f} s of processor time ({wall:.1f} s wall, with whatever else the machine did); the calculation "
-        f"says {said:.1f} s."
+        f"Held against a real batch here: {count} captures of {size:.2f} GB from the page cache on {workers} workers "
+        f"took {processor:.1f} s of processor time ({wall:.1f} s wall, with whatever else the machine did); the "
+        f"calculation says {said:.1f} s."
     )
 
 
@@ -346,17 +347,17 @@ def limits(costs: Costs) -> list[str]:
     result = CAPTURES * (costs.bytes_capture + costs.bytes_flow * FLOWS)
     small = costs.capture / costs.serial
     return [
-        f"**Storage** is the limit nearly everywhere: a worker takes {rate:.2f} GB/s, so B / {rate:.2f} workers read all "
-        "that storage gives (last column), and more of them only wait. Captures that lie on the workers' own disks, a "
-        "part on each, have no such limit.",
+        f"**Storage** is the limit nearly everywhere: a worker takes {rate:.2f} GB/s, so B / {rate:.2f} workers read "
+        "all that storage gives (last column), and more of them only wait. Captures that lie on the workers' own disks, "
+        "a part on each, have no such limit.",
         "**The network** is storage in this table, when workers read over it. Results are nothing beside that: "
         f"{result / GB:,.1f} GB for all captures with {FLOWS:,} flows each, "
         f"{result / (CAPTURES * SIZE_GB * GB) * 100:.2f} % of what is read. They do not go through the scheduler; jobs "
         "and answers, which do, are about 1 kB each.",
         f"**The scheduler** and the one process that puts captures in take {costs.serial * 1000:.1f} ms per capture, "
         f"{span(CAPTURES * costs.serial)} for all. With captures of {SIZE_GB:g} GB that is the limit from "
-        f"{each / costs.serial:,.0f} workers on, with small ones ({costs.capture * 1000:.0f} ms) from {small:.0f} on: a "
-        "cluster is for large captures.",
+        f"{each / costs.serial:,.0f} workers on, with small ones ({costs.capture * 1000:.0f} ms) from {small:.0f} on: "
+        "a cluster is for large captures.",
         f"**SHA-256** is {costs.gb_sha / costs.gb * 100:.0f} % of the processor time of a GB. It is taken while the "
         "capture is read, by the thread that reads. It tells a later run what has changed, and from which file a "
         "result is.",

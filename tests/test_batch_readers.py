@@ -161,11 +161,14 @@ def test_progress_counts_captures_and_bytes_and_tells_the_time_left() -> None:
     progress = BatchProgress(stream, clock=lambda: now[0], columns=200)
     progress.show(0, 100, 0, 10**9, 0)
     assert stream.text == "", "nothing in the first second"
-    now[0] = 20.0
+    now[0] = 30.0  # compiling
+    progress.show(5, 100, 50_000_000, 10**9, 0)
+    assert "left" not in stream.text, "nothing is known of the speed yet"
+    now[0] = 40.0
     progress.show(25, 100, 250_000_000, 10**9, 2)
     line = stream.text.rsplit("\r", 1)[-1]
     assert "25 %" in line and "25 of 100 captures" in line and "250 MB of 1.00 GB" in line
-    assert "12.5 MB/s" in line and "2 with problems" in line and line.endswith("1 min left")
+    assert "6.25 MB/s" in line and "2 with problems" in line and line.endswith("38 s left")
     progress.close()
     quiet: Any = Terminal(True)
     BatchProgress(quiet, enabled=False).show(1, 2, 1, 2, 0)

@@ -25,8 +25,13 @@ def run(captures: Sequence[str], dataset: str, *, fail_on: str | None, quiet: bo
     if options["scheduler"] is not None:
         _quiet_cluster()
     progress = BatchProgress(sys.stderr, enabled=not quiet)
+
+    def remark(message: str) -> None:
+        progress.wipe()
+        complain(message)
+
     try:
-        outcome = classify(captures, dataset, show=progress.show, **options)
+        outcome = classify(captures, dataset, show=progress.show, remark=None if quiet else remark, **options)
     except BatchError as error:
         progress.close()
         complain(str(error))

@@ -44,7 +44,8 @@ class _Worker:
             )
         except OSError as error:
             raise BatchError(f"no worker process could be started ({error.strerror or error})") from None
-        threading.Thread(target=self._listen, args=(heard,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(heard,), daemon=True)
+        self._listener.start()
 
     def _listen(self, heard: queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]]) -> None:
         assert self.process.stdout is not None
@@ -67,14 +68,17 @@ class _Worker:
         """End the process, whatever it does."""
         self.process.kill()
         self.process.wait()
+        self._listener.join(10)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
 
-def run(jobs: Iterable[str], workers: int, told: Callable[[int, int], None]) -> Iterator[Outcome]:
-    """Do the jobs in `workers` processes. `told(job, bytes read)`: how far a job has come.
+def run(
+    jobs: Iterable[str], workers: int, told: Callable[[int, int], None], remark: Callable[[str], None]
+) -> Iterator[Outcome]:
+    """Do the jobs in `workers` processes. `told(job, bytes read)`: how far a job has come. `remark`: what it waits for.
 
     Raises BatchError when processes cannot be started. Ending the iteration ends the processes.
     """
@@ -107,6 +111,8 @@ def run(jobs: Iterable[str], workers: int, told: Callable[[int, int], None]) -> 
             elif "bytes" in message:
                 if worker.job is not None:
                     told(worker.job, int(message["bytes"]))
+            elif "remark" in message:
+                remark(str(message["remark"]))
             elif "answer" in message:
                 assert worker.job is not None
                 done, worker.job = worker.job, None

@@ -25,6 +25,7 @@ class BatchProgress(Progress):
     ) -> None:
         super().__init__(stream, enabled=enabled, clock=clock, columns=columns or None)
         self._terminal = is_terminal(stream)
+        self._base: tuple[float, int] | None = None  # when the first bytes were done, and what they cost
         if not self._terminal:
             self._next = self._start + LOG_S
 
@@ -33,6 +34,8 @@ class BatchProgress(Progress):
         if not self._enabled:
             return
         now = self._clock()
+        if self._base is None and captures + done:
+            self._base = now, done + captures * EACH
         if now < self._next and not (captures == of and self._shown):
             return
         text = self.text(captures, of, done, total, broken, max(now - self._start, 1e-9))
@@ -42,6 +45,13 @@ class BatchProgress(Progress):
         else:
             self._next = now + LOG_S
             self._write(f"classify: {text}\n")
+
+    def wipe(self) -> None:
+        """Make room for something else on the terminal; the line comes again."""
+        if self._shown and self._enabled:
+            self._draw("")
+            self._write("\r")
+            self._shown = 0
 
     def text(self, captures: int, of: int, done: int, total: int, broken: int, elapsed: float) -> str:
         """The line after `elapsed` seconds (> 0)."""
@@ -58,7 +68,10 @@ class BatchProgress(Progress):
         parts.append(f"{units.size(done / elapsed)}/s")
         if broken:
             parts.append(f"{broken:,} with problems")
-        if 0 < share < 1:
-            left = round(elapsed / share * (1 - share))
+        # what came before the first bytes (starting, compiling) does not come again
+        since, base = self._base or (self._start, 0)
+        took = self._start + elapsed - since
+        if took >= 1 and cost > base and share < 1:
+            left = round(took / (cost - base) * (all_cost - cost))
             parts.append(f"{left} s left" if left < 60 else f"{units.span(left * 1_000_000_000)} left")
         return "  ".join(parts)

@@ -61,6 +61,7 @@ def classify(
     prune: bool = False,
     recheck: bool = False,
     show: Show | None = None,
+    remark: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Classify captures, each on its own, into the dataset; what is in it already and has not changed is left out.
 
@@ -68,7 +69,8 @@ def classify(
     `hosts`, `limits` as for one capture (`limits`: only `flows` and `follow` count); `bin`: width of the timeline's
     bins. `workers`: processes here (default: one per core), or `scheduler`: address of a Dask scheduler. `root`: folder
     that names begin below (default: of the first run). `prune`: take out captures that are not among the inputs.
-    `recheck`: read files again although size and times are the same. `show`: told how far it is.
+    `recheck`: read files again although size and times are the same. `show`: told how far it is. `remark`: told, once
+    each, what workers here wait for.
 
     Raises BatchError when the dataset or the workers cannot be used, SignatureError, ValueError for a wrong `bin` or
     number of workers, ImportError without pyarrow (or distributed).
@@ -92,7 +94,7 @@ def classify(
             into.use_root(new_root)
         outcome = Outcome(into.folder, len(found), missing=missing)
         copies = into.keep_signatures(paths, contents, [digest for _, digest in settings.signatures])
-        batch = _Batch(into, settings, copies, outcome, show)
+        batch = _Batch(into, settings, copies, outcome, show, remark)
         jobs = batch.jobs(found, recheck)
         batch.work(jobs, workers or _cores(), scheduler)
         batch.finish(prune and not missing)
@@ -121,9 +123,17 @@ class _Batch:
     """One run over one dataset."""
 
     def __init__(
-        self, into: Dataset, settings: Settings, copies: Sequence[str], outcome: Outcome, show: Show | None
+        self,
+        into: Dataset,
+        settings: Settings,
+        copies: Sequence[str],
+        outcome: Outcome,
+        show: Show | None,
+        remark: Callable[[str], None] | None,
     ) -> None:
-        self.into, self.settings, self.copies, self.outcome, self.show = into, settings, tuple(copies), outcome, show
+        self.into, self.settings, self.copies, self.outcome = into, settings, tuple(copies), outcome
+        self.show, self.remark = show, remark
+        self.remarks: set[str] = set()
         self.fingerprint = fingerprint(settings)
         self.rows = {
             row["capture_id"]: row for row in into.rows(("fingerprint", "sha256", "file_bytes", "status", "problems"))
@@ -179,7 +189,7 @@ class _Batch:
         else:
             from classifier.batch import pool
 
-            answers = pool.run(texts, workers, self._told)
+            answers = pool.run(texts, workers, self._told, self._remarked)
         with contextlib.closing(answers):  # type: ignore[type-var]  # both are generators
             self._progress()
             for number, text, trouble in answers:
@@ -198,6 +208,11 @@ class _Batch:
             return failed(job, "worker_died", trouble)
         except OSError as error:
             raise BatchError(f"{error.filename or self.into.folder}: {error.strerror or error}") from None
+
+    def _remarked(self, text: str) -> None:
+        if self.remark is not None and text not in self.remarks:
+            self.remarks.add(text)
+            self.remark(text)
 
     def _told(self, number: int, done: int) -> None:
         self.under_way[number] = done

@@ -1,4 +1,5 @@
 """A worker process of this machine: jobs come in on standard input, answers go out on standard output, a line each.
+Besides answers: how many bytes of a capture are read, and that kernels are being compiled.
 
 Next: `pool`, which starts it. It ends when its input ends, also in the middle of a job: the process that asked is gone.
 """
@@ -37,8 +38,10 @@ def main() -> None:
             jobs.put(line)
         os._exit(0)
 
+    from classifier import jit
     from classifier.batch.task import work
 
+    jit.on_compile(lambda message: say(remark=message))
     threading.Thread(target=listen, daemon=True).start()
     say(ready=True)
     while True:
