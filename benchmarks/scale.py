@@ -348,8 +348,8 @@ def limits(costs: Costs) -> list[str]:
     small = costs.capture / costs.serial
     return [
         f"**Storage** is the limit nearly everywhere: a worker takes {rate:.2f} GB/s, so B / {rate:.2f} workers read "
-        "all that storage gives (last column), and more of them only wait. Captures that lie on the workers' own disks, "
-        "a part on each, have no such limit.",
+        "all that storage gives (last column), and more of them only wait. Captures that lie on the workers' own "
+        "disks, a part on each, have no such limit.",
         "**The network** is storage in this table, when workers read over it. Results are nothing beside that: "
         f"{result / GB:,.1f} GB for all captures with {FLOWS:,} flows each, "
         f"{result / (CAPTURES * SIZE_GB * GB) * 100:.2f} % of what is read. They do not go through the scheduler; jobs "
