@@ -424,3 +424,28 @@ def test_ctrl_c_ends_it_with_what_is_done(folder: Path, tmp_path: Path) -> None:
     assert (process.returncode, out) == (130, "")
     assert err == "classify: stopped; what is done stays; the same command continues\n"
     assert 0 < len(list(place.glob("captures/*.parquet"))) < 7
+
+
+def test_findings_change_the_exit_code_only_when_asked_and_only_those_of_the_inputs(
+    folder: Path, tmp_path: Path
+) -> None:
+    from classifier.render import parquet
+
+    place = tmp_path / "dataset"
+    classify(folder / "site-01", place, root=folder, workers=1)
+    classify(folder / "site-03", place, workers=1)
+    ids = {row["name"]: row["capture_id"] for row in read_table(place, "captures", ["capture_id", "name"])}
+    row = {
+        "capture_id": ids["site-01/trace_00001.pcap"], "code": "NET-X", "severity": "warning", "title": "two of them",
+        "summary": "", "remedy": "", "display_filter": "", "flow_ids": [1, 2], "first_record": None, "source": "",
+        "status": "fired", "skipped_because": None,
+    }  # fmt: skip
+    columns = {column.name: [row.get(column.name, "")] for column in DATASET["findings"]}
+    with (place / "findings" / f"{row['capture_id']}.parquet").open("wb") as file:
+        parquet.write(parquet.arrow_table(DATASET["findings"], columns), file)
+    shown = command(folder / "site-01", "-o", place, "-q", "--fail-on", "warning")
+    assert shown.returncode == 1
+    assert "warning NET-X" in shown.stdout and "two of them" in shown.stdout
+    assert command(folder / "site-01", "-o", place, "-q", "--fail-on", "error").returncode == 0
+    assert command(folder / "site-01", "-o", place, "-q").returncode == 0
+    assert command(folder / "site-03", "-o", place, "-q", "--fail-on", "warning").returncode == 0
