@@ -53,7 +53,9 @@ EXAMPLES = """\
   classify site.pcapng -o site.json         the whole report, for programs
   classify site.pcapng -o hosts.csv --section hosts
   tcpdump -i eth0 -w - | classify -         live; Ctrl-C ends it and prints the report
-  classify signatures list                  what can be recognised"""
+  classify site.pcap --section findings     what is wrong, with proof and what to do
+  classify signatures list                  what can be recognised
+  classify findings list                    what is checked"""
 
 EXIT_CODES = """\
   0    done
@@ -198,8 +200,16 @@ def _checked(read: Callable[[str], int], value: str | None) -> str | None:
 @click.option(
     "--explain",
     "place",
-    metavar="HOST[:PORT]",
-    help="Instead of the report, say in sentences what a host or one of its ports is, and what shows it.",
+    metavar="HOST[:PORT]|CODE",
+    help="Instead of the report, say in sentences what a host or one of its ports is, and what shows it; or what a "
+    "rule of the findings found, how it decides, and what to do.",
+)
+@click.option(
+    "--set",
+    "thresholds",
+    multiple=True,
+    metavar="CODE.NAME=NUMBER",
+    help="A threshold of the findings: DGF-MEDIA-LOSS.share=0.02; may be repeated (classify findings show CODE).",
 )
 @click.option(
     "--fail-on",
@@ -238,6 +248,7 @@ def classify(
     maps: tuple[str, ...],
     hosts: tuple[str, ...],
     place: str | None,
+    thresholds: tuple[str, ...],
     fail_on: str | None,
     max_flows: int,
     fast: bool,
@@ -264,6 +275,8 @@ def classify(
         from classifier.matching.site import Site
 
         options["site"] = Site.of(maps, hosts)
+    if thresholds:
+        options["settings"] = checked_thresholds(thresholds, ctx)
     report, unreadable = _read(files, options, quiet)
     for message in unreadable:
         complain(message)
@@ -335,12 +348,25 @@ def _check_output(output: str, files: tuple[str, ...], ctx: click.Context) -> No
         raise click.UsageError(f"--output {output!r}: no permission to write there", ctx)
 
 
+def checked_thresholds(words: tuple[str, ...], ctx: click.Context) -> Any:
+    """The thresholds of findings that `--set` gives, as `classifier.findings.Settings`."""
+    from classifier.findings import Settings
+
+    try:
+        return Settings.of(words)
+    except ValueError as error:
+        raise click.UsageError(f"--set {error}", ctx) from None
+
+
 def _check_place(place: str, form: str, sections: tuple[str, ...], ctx: click.Context) -> None:
-    """Before hours of reading: is --explain alone, and does it name a host?"""
+    """Before hours of reading: is --explain alone, and does it name a host or a rule?"""
     if form != "table" or sections:
         raise click.UsageError("--explain gives sentences: leave --section and --format out", ctx)
     from classifier.explain.place import parse_place
+    from classifier.findings import find_rule
 
+    if find_rule(place) is not None:
+        return
     try:
         parse_place(place)
     except ValueError as error:
@@ -472,7 +498,7 @@ def _show_usage_error(error: click.ClickException) -> None:
 def _add_verbs() -> None:
     from classifier import verbs
 
-    for command in (verbs.batch, verbs.signatures, verbs.completion):
+    for command in (verbs.batch, verbs.signatures, verbs.findings, verbs.completion):
         assert command.name is not None
         classify.commands[command.name] = command
 

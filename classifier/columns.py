@@ -208,7 +208,7 @@ NULLABLE = frozenset(
         "payload_type", "clock_rate", "frames_per_second", "key_frames", "key_frame_seconds", "jitter_ms",
         "max_jitter_ms", "frame_jitter_ms", "max_frame_jitter_ms", "reported_lost",
         "reported_loss", "reported_jitter_ms", "cc_errors",
-        "vlan", "ttl", "first_record", "skipped_because",
+        "vlan", "ttl", "first_record", "skipped_because", "selected_packets",
         "lost_with_others", "lost_alone", "worst_loss_ns",
         "silence_at_ns", "handshake_ns", "retransmitted_share",
         "first_join_ns", "last_join_ns", "first_leave_ns", "last_leave_ns",
@@ -411,12 +411,13 @@ FINDINGS = _table(
     ("title", "str", "", ""),
     ("summary", "str", "", ""),
     ("remedy", "str", "", ""),
-    ("display_filter", "str", "", ""),
-    ("flow_ids", "list", "", ""),
-    ("first_record", "int", "", ""),
-    ("source", "str", "", ""),
+    ("display_filter", "str", "", "for Wireshark; empty where no filter can select it"),
+    ("selected_packets", "int", "packets", "that the display filter selects; null without one"),
+    ("flow_ids", "list", "", "flows that show it, the first 1,000"),
+    ("first_record", "int", "", "number of its first packet's record in its capture, from 1; null without one"),
+    ("source", "str", "", "document or standard behind the rule"),
     ("status", "category", "", "fired or skipped"),
-    ("skipped_because", "str", "", ""),
+    ("skipped_because", "str", "", "why the capture cannot answer; null when fired"),
 )
 
 STREAMS = _table(

@@ -19,11 +19,13 @@ from classifier import kernels as _kernels  # noqa: F401  (registers every kerne
 from classifier.capture import CaptureInfo, CaptureSet, Problem, find_captures, time_order
 from classifier.columns import BATCH, PACKET
 from classifier.errors import CaptureError
-from classifier.evidence.collect import Collector, IcmpError, Membership, buffer_of
+from classifier.evidence.collect import Announced, Collector, IcmpError, Membership, Replied, Searched, buffer_of
 from classifier.evidence.proofs import NO_PROOFS, Proofs, judge
 from classifier.evidence.reports import Reports
 from classifier.evidence.sdp import Codec
 from classifier.evidence.sessions import Medium
+from classifier.findings.settings import DEFAULTS as NO_SETTINGS
+from classifier.findings.settings import Settings
 from classifier.flows.finish import finish_flows
 from classifier.flows.framing_table import FRAMINGS_FULL
 from classifier.flows.state import (
@@ -41,6 +43,7 @@ from classifier.flows.stream_table import NO_STREAMS, STREAMS_CAP, STREAMS_FULL,
 from classifier.flows.table import FlowTable, LinkTable
 from classifier.flows.tally import BIN_WIDTH_NS, Tally
 from classifier.flows.tcp_table import TcpTable, finish_tcp_table, no_tcp
+from classifier.flows.watch import Watch, Watched
 from classifier.interrupt import Interruption
 from classifier.jit import speed, view
 from classifier.limits import DEFAULTS, Limits
@@ -77,7 +80,10 @@ class Pass:
     bin_width_ns: int
     memberships: list[Membership] = field(default_factory=list)
     quoted: list[IcmpError] = field(default_factory=list)  # which packets ICMP errors are about, and who sent them
+    announced: list[Announced] = field(default_factory=list)  # what SQL Server Browsers answered
     learned: list[Learned] = field(default_factory=list)
+    searched: list[Searched] = field(default_factory=list)  # SSDP searches: few of them are looked at
+    replied: list[Replied] = field(default_factory=list)  # statuses of RTSP replies, the first of each connection
     proofs: Proofs = NO_PROOFS
     media: list[Medium] = field(default_factory=list)  # what RTSP sessions set up
     inside: dict[tuple[int, int], Codec] = field(default_factory=dict)  # codec by tally row and type, interleaved
@@ -88,6 +94,7 @@ class Pass:
     unreadable: list[CaptureError] = field(default_factory=list)  # inputs that are missing, closed to us or no capture
     sources: list[Any] = field(default_factory=list)  # what to open to read the captures again
     limits: Limits = DEFAULTS
+    watched: Watched | None = None  # what the capture says of its own making; None when nothing was followed
 
 
 def classify(
@@ -99,14 +106,15 @@ def classify(
     batch: int = BATCH,
     limits: Limits = DEFAULTS,
     site: Site = NO_SITE,
+    settings: Settings = NO_SETTINGS,
 ) -> Report:
     """Read one capture, several, or a folder of them as one capture in time order, and label what is in it.
 
     `signatures`: further signature files. `progress(bytes_done, bytes_total or None, packets)` is called about
     once per megabyte. `compiled`: speed of the kernels, None = interpreted for small captures. `batch`: records decoded
     at a time; neither changes a result. `site`: moved ports and known hosts; what contradicts it is in
-    `report.problems`. `limits`: what may be kept in memory; a limit that is reached is one of
-    `report.problems`.
+    `report.problems`. `settings`: thresholds of findings. `limits`: what may be kept in memory; a limit
+    that is reached is one of `report.problems`.
 
     Raises CaptureError when no input could be read (inputs that could not be read beside others that could are in
     `report.unreadable`) and SignatureError for a wrong signature file. Ctrl-C ends the reading, not the report.
@@ -117,7 +125,7 @@ def classify(
     result = read(source, signatures=known, progress=progress, compiled=compiled, batch=batch, limits=limits)
     heard = Heard(result.memberships, result.media)
     labels = attribute(result.flows, result.links, known, result.learned, result.proofs, heard)
-    return Report(result, known, labels)
+    return Report(result, known, labels, settings)
 
 
 def read(
@@ -137,11 +145,14 @@ def read(
         fast = captures.compiled
         tally = _tally(limits, fast, batch)
         collector = Collector(limits.facts)
+        watch = Watch(len(captures.infos), tally.kernels) if limits.follow else None
         counted = np.zeros((len(captures.infos), 3), "i8")  # packets, wire bytes, captured bytes
         try:
             for packets, buffers in _packets(captures, fast, progress, interruption, counted):
                 candidates = tally.update(packets, len(packets))
                 tally.streams.look_at_continuity(packets, buffers, tally.kernels)
+                if watch is not None:
+                    watch.look(packets, buffers)
                 if len(candidates):
                     collector.take(candidates, packets, buffers)
                 if len(tally.following):
@@ -169,7 +180,10 @@ def read(
             bin_width_ns=tally.bin_width_ns,
             memberships=collector.memberships,
             quoted=collector.quoted,
+            announced=collector.announced,
             learned=learned_endpoints(signatures, collector.announced, media),
+            searched=collector.searched,
+            replied=collector.replied,
             proofs=proofs,
             media=media,
             streams=streams,
@@ -180,6 +194,7 @@ def read(
             unreadable=captures.unreadable,
             sources=[info.path for info in captures.infos],
             limits=limits,
+            watched=watch.finish() if watch is not None else None,
         )
 
 

@@ -9,6 +9,7 @@ MODULES = (
     "classifier.capture.pcapng",
     "classifier.decode",
     "classifier.flows",
+    "classifier.flows.copies",
 )
 
 for _name in MODULES:

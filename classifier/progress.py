@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from classifier.render import units
+from classifier import units
 
 PATIENCE_S = 1.0
 """Reading shorter than this shows nothing."""

@@ -8,10 +8,14 @@ Every fact has one place: `classifier.tables` computes columns, which rows and D
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from classifier.columns import TABLES
+from classifier.findings.case import Case
+from classifier.findings.examine import examine
+from classifier.findings.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
     import os
@@ -55,15 +59,15 @@ class Report:
         pass_: Pass,
         signatures: SignatureSet,
         labels: Attribution,
-        findings: Sequence[Mapping[str, Any]] = (),
+        settings: Settings = DEFAULTS,
     ) -> None:
         from classifier.tables.facts import Facts
 
         self.facts: Facts = Facts(pass_, signatures, labels)
-        self._of(findings)
+        self._begin(settings)
 
-    def _of(self, findings: Sequence[Mapping[str, Any]]) -> None:
-        self._findings = [dict(row) for row in findings]
+    def _begin(self, settings: Settings) -> None:
+        self._settings = settings  # thresholds of findings
         self._columns: dict[str, Columns] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self._frames: dict[str, pd.DataFrame] = {}
@@ -116,7 +120,8 @@ class Report:
             self.columns("hosts")  # so that the measure of what it left out is known
         if section in MAKERS:
             return MAKERS[section](self.facts)
-        rows = self._findings if section == "findings" else []
+        assert section == "findings"
+        rows = examine(self.case, self._settings)
         return {column.name: [row[column.name] for row in rows] for column in TABLES[section]}
 
     def rows(self, section: str) -> list[dict[str, Any]]:
@@ -153,6 +158,7 @@ class Report:
             "problems": [_problem(problem) for problem in self.facts.problems],
             "totals": dict(self.totals),
             "time": self.time,
+            "vantage": self.vantage,
             "limits": self.limits(),
         }
         for section in (*ALWAYS, *ON_REQUEST):
@@ -182,8 +188,20 @@ class Report:
         view = View(None if bin is None else bin_ns(bin), None if link is None else rate_bps(link))
         other = Report.__new__(type(self))
         other.facts = dataclasses.replace(self.facts, view=view, limits={})
-        other._of(self._findings)
+        other._begin(self._settings)
+        if "findings" in self._columns:
+            other._columns["findings"] = self._columns["findings"]
         return other
+
+    @cached_property
+    def case(self) -> Case:
+        """The facts as rules of findings look at them, with what several rules share."""
+        return Case(self)
+
+    @property
+    def vantage(self) -> dict[str, Any]:
+        """Where the capture was taken, as far as it shows: `place`, `sentence` (what it can and cannot show), ..."""
+        return self.case.vantage.document()
 
     @property
     def time(self) -> dict[str, Any]:
@@ -328,14 +346,17 @@ class Report:
     # -- one flow
 
     def explain(self, what: int | str) -> str:
-        """Why a flow is labelled as it is, in sentences; with a text such as `"10.0.0.5:8600"`, what a host or port is.
+        """Why a flow is labelled as it is, in sentences; with a text such as `"10.0.0.5:8600"`, what a host or port is;
+        with a rule's code such as `"DGF-MC-SHARED"`, what it found here and how it decides.
 
         Raises ValueError when the report has no such flow, host or port.
         """
-        from classifier.explain import explain_flow, explain_place
+        from classifier.explain import explain_flow, explain_place, explain_rule
+        from classifier.findings import find_rule
 
         if isinstance(what, str):
-            return explain_place(self.facts, what)
+            rule = find_rule(what)
+            return explain_rule(self.rows("findings"), rule) if rule is not None else explain_place(self.facts, what)
         return explain_flow(self.facts, self.check(what))
 
     def packets(self, flow_id: int) -> Any:

@@ -1,4 +1,4 @@
-"""The verbs of the command: `classify batch ...`, `classify signatures ...` and `classify completion ...`.
+"""The verbs of the command: `classify batch`, `classify signatures`, `classify findings`, `classify completion`.
 
 In: their arguments. Out: text on stdout, an exit code (0, 2 for a wrong signature file or an unknown id; of batch all
 those of the contract).
@@ -148,6 +148,56 @@ def stub_signature(captures: tuple[str, ...], files: tuple[str, ...] = ()) -> in
     return EXIT_UNREADABLE if report.unreadable else EXIT_OK
 
 
+@click.group(
+    "findings",
+    invoke_without_command=True,
+    context_settings=HELP,
+    short_help="List what is checked, or show how a rule decides.",
+)
+@click.pass_context
+def findings(ctx: click.Context) -> int:
+    """What `classify` checks. Without a command: the list."""
+    return int(ctx.invoke(list_findings) or 0) if ctx.invoked_subcommand is None else 0
+
+
+@findings.command("list", context_settings=HELP)
+def list_findings() -> int:
+    """List every rule: code, worst severity, what it is about."""
+    from classifier.explain.findings import rule_list
+    from classifier.findings import all_rules
+
+    click.echo(rule_list(all_rules()))
+    return 0
+
+
+def _complete_codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from classifier.findings import all_rules
+
+    return [rule.code for rule in all_rules() if rule.code.startswith(incomplete.upper())]
+
+
+@findings.command("show", context_settings=HELP)
+@click.argument("code", shell_complete=_complete_codes)
+@click.pass_context
+def show_finding(ctx: click.Context, code: str) -> int:
+    """Show a rule's page: what one sees, why it matters, how it was decided, what to do, when it can be wrong.
+
+    CODE is a rule's code such as DGF-MC-SHARED (see `classify findings list`).
+    """
+    from classifier.explain.findings import rule_text
+    from classifier.findings import all_rules, find_rule
+
+    rule = find_rule(code)
+    if rule is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(code.upper(), [item.code for item in all_rules()], 3, 0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise click.UsageError(f"no rule is called {code!r}{hint}", ctx)
+    click.echo(rule_text(rule))
+    return 0
+
+
 @click.command("completion", context_settings=HELP, short_help="Print the shell's completion script (bash, zsh, fish).")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> int:
@@ -208,6 +258,7 @@ def completion(shell: str) -> int:
 )
 @click.option("--map", "maps", multiple=True, metavar="COMPONENT=WHERE", help="As for one capture, for all of them.")
 @click.option("--host", "hosts", multiple=True, metavar="ADDRESS=COMPONENT", help="As for one capture.")
+@click.option("--set", "thresholds", multiple=True, metavar="CODE.NAME=NUMBER", help="As for one capture.")
 @click.option(
     "--bin",
     "bin_width",
@@ -246,6 +297,7 @@ def batch(
     signature_files: tuple[str, ...],
     maps: tuple[str, ...],
     hosts: tuple[str, ...],
+    thresholds: tuple[str, ...],
     bin_width: str,
     max_flows: int,
     fast: bool,
@@ -263,8 +315,9 @@ def batch(
     command continues a run that was stopped. A capture that cannot be read is a row with its problem.
     """
     from classifier import quantities
-    from classifier.cli import need_extra
+    from classifier.cli import checked_thresholds, need_extra
 
+    checked_thresholds(thresholds, ctx)
     if scheduler is not None and workers is not None:
         raise click.UsageError("--workers is for this machine, --scheduler has its own: use one of them", ctx)
     if "-" in captures:
@@ -289,6 +342,7 @@ def batch(
         signatures=signature_files,
         maps=maps,
         hosts=hosts,
+        thresholds=thresholds,
         bin=bin_width,
         limits=Limits(flows=max_flows, follow=not fast),
         prune=prune,

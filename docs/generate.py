@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write the reference pages from what the program itself uses, so that they cannot be wrong.
 
-    python docs/generate.py            # writes options, columns, dataset, signatures (.md), README.md's picture, and
-                                       # asks what many-captures.md asks
+    python docs/generate.py            # writes options, columns, dataset, signatures, findings (.md), the picture in
+                                       # README.md, and asks what many-captures.md asks
     python docs/generate.py --check    # writes nothing, exits with 1 when a page is out of date
 
 In: the command's options, `columns.TABLES`, the dataset's tables, the signature files. Out: Markdown.
@@ -275,6 +275,40 @@ def signature_page() -> str:
     return "\n".join(parts)
 
 
+def findings_page() -> str:
+    """The index of rules; their pages are the program's own."""
+    from classifier.findings import all_rules
+    from classifier.findings.model import FAMILIES
+
+    parts = [
+        MADE,
+        "# Findings\n",
+        "What `classify` checks after the labels are given. A rule that finds nothing wrong says nothing; one whose "
+        "question this capture cannot answer is listed as *skipped*, with the reason. `--section findings` shows all "
+        "in full, `--explain CODE` one rule with what it found, `--fail-on error` makes the exit code 1. Thresholds "
+        "are settings (`--set CODE.name=number`); all of them are ours unless the table says otherwise.\n",
+        "Severities: **error**, something does not work; **warning**, it works badly or soon will not; **info**, worth "
+        "knowing. The table says the worst that a rule gives.\n",
+    ]
+    for family, name in FAMILIES.items():
+        mine = [rule for rule in all_rules() if rule.family == family]
+        parts.append(f"## {family}: {name}\n")
+        link = "../classifier/findings/pages"
+        rows = (
+            (f"[{r.code}]({link}/{r.code}.md)", r.severity, r.title, "; ".join(need.text for need in r.needs))
+            for r in mine
+        )
+        parts.append(table(("code", "worst", "about", "requires"), rows))
+    parts.append("## Settings\n")
+    settings = (
+        (f"`{rule.code}.{item.name}`", f"{item.default:g} {item.unit}".strip(), item.meaning)
+        for rule in all_rules()
+        for item in rule.settings
+    )
+    parts.append(table(("setting", "default", "meaning"), settings))
+    return "\n".join(parts)
+
+
 PICTURE = ("<!-- picture: made by docs/generate.py -->\n", "<!-- end of picture -->\n")
 
 
@@ -297,6 +331,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "dataset.md": dataset_page,
     "many-captures.md": answers.page,
     "signatures.md": signature_page,
+    "findings.md": findings_page,
     "../README.md": readme,
 }
 

@@ -20,8 +20,8 @@ settings.load_profile("default")
 
 # Modules whose tests run once more interpreted (NUMBA_DISABLE_JIT=1, `-m kernels`) in .ci/run.
 KERNEL_MODULES = (
-    "test_capture", "test_decode", "test_flows", "test_interleaved", "test_kernels", "test_reference", "test_sniff",
-    "test_streams", "test_tcp",
+    "test_capture", "test_copies", "test_decode", "test_flows", "test_interleaved", "test_kernels", "test_reference",
+    "test_sniff", "test_streams", "test_tcp",
 )  # fmt: skip
 # Hostile and damaged input: runs once more with bounds checks compiled in (NUMBA_BOUNDSCHECK=1, `-m damaged`).
 DAMAGED_MODULES = ("test_capture_damage", "test_decode_damage")

@@ -82,6 +82,7 @@ class FakeReport:
         self.unreadable: list[Exception] = []
         self.problems: list[Any] = []
         self.time: dict[str, Any] = {"bin_width_ns": S // 10, "timeline_bin_ns": S, "link": None}
+        self.vantage: dict[str, Any] = {"sentence": "Vantage point unknown."}
         self._tables = tables
         components = tables.get("components", [])
         wire = sum(row["wire_bytes"] for row in components)

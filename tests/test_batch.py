@@ -391,7 +391,13 @@ def test_the_command_says_what_is_where_and_ends_as_promised(folder: Path, tmp_p
     nothing = command(folder / "nothing", "-o", place)
     assert (nothing.returncode, nothing.stdout) == (3, "")
     assert nothing.stderr.endswith("nothing: no such file\n")
-    for wrong in (["--bin", "7"], ["--workers", "0"], ["--workers", "1", "--scheduler", "tcp://x:1"], ["-"]):
+    for wrong in (
+        ["--bin", "7"],
+        ["--set", "NO-RULE.x=1"],
+        ["--workers", "0"],
+        ["--workers", "1", "--scheduler", "tcp://x:1"],
+        ["-"],
+    ):
         assert command(folder, "-o", place, *wrong).returncode == 2
     assert command(folder, "-o", tmp_path / "d", "--map", "nothing=1/tcp").returncode == 2
     assert "no scheduler at" in command(folder, "-o", place, "--fast", "--scheduler", "tcp://127.0.0.1:9").stderr
@@ -438,7 +444,7 @@ def test_findings_change_the_exit_code_only_when_asked_and_only_those_of_the_inp
     row = {
         "capture_id": ids["site-01/trace_00001.pcap"], "code": "NET-X", "severity": "warning", "title": "two of them",
         "summary": "", "remedy": "", "display_filter": "", "flow_ids": [1, 2], "first_record": None, "source": "",
-        "status": "fired", "skipped_because": None,
+        "status": "fired", "skipped_because": None, "selected_packets": None,
     }  # fmt: skip
     columns = {column.name: [row.get(column.name, "")] for column in DATASET["findings"]}
     with (place / "findings" / f"{row['capture_id']}.parquet").open("wb") as file:

@@ -119,3 +119,33 @@ def test_no_payload_makes_a_parser_raise(payload: bytes) -> None:
     for parse in (parse_reply, parse_request, parse_igmp, parse_mld):
         for head in (b"", b"\x05", b"\x22\0\0\0\0\0\xff\xff", b"\x8f\0\0\0\0\0\xff\xff"):
             parse(head + payload)
+
+
+@pytest.mark.parametrize(
+    ("query", "response_ms", "interval_s", "robustness"),
+    [
+        (b"\x11\x64\0\0" + bytes(4) + b"\x02\x7d\0\0", 10_000, 125, 2),
+        (b"\x11\x64\0\0" + bytes(4) + b"\x0a\x3c\0\0", 10_000, 60, 2),  # the S flag beside QRV
+        (b"\x11\x8a\0\0" + bytes(4) + b"\x07\x8f\0\0", (0x1A << 3) * 100, 31 << 3, 7),  # both as exponents
+        (b"\x11\xff\0\0" + bytes(4) + b"\x00\xff\0\0", (31 << 10) * 100, 31 << 10, 0),
+        (b"\x11\x64\0\0" + bytes(4), 10_000, 0, 0),  # version 2 does not say its interval
+        (b"\x11\xc8\0\0" + bytes(4), 20_000, 0, 0),  # nor has it exponents
+        (b"\x11\x00\0\0" + bytes(4), 0, 0, 0),
+    ],
+)
+def test_a_query_names_its_timers(query: bytes, response_ms: int, interval_s: int, robustness: int) -> None:
+    (said,) = parse_igmp(query)
+    assert (said.timers.response_ms, said.timers.interval_s, said.timers.robustness) == (
+        response_ms,
+        interval_s,
+        robustness,
+    )
+
+
+def test_an_mld_query_names_its_timers() -> None:
+    first = b"\x82\0\0\0\x27\x10\0\0" + bytes(16)
+    assert [r.timers.response_ms for r in parse_mld(first)] == [10_000]
+    (second,) = parse_mld(first + b"\x02\x7d\0\0")
+    assert (second.timers.response_ms, second.timers.interval_s, second.timers.robustness) == (10_000, 125, 2)
+    (long,) = parse_mld(b"\x82\0\0\0\x90\x00\0\0" + bytes(16) + b"\x02\x7d\0\0")
+    assert long.timers.response_ms == 0x1000 << 4

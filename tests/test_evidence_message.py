@@ -50,6 +50,21 @@ def test_a_reply() -> None:
     assert (message.header("connection"), message.header("server")) == ("close", "")
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("Camera=Yard&AuthSession=77&AuthData=0123456789abcdef", "other"),
+        ("Camera=Yard&session=77", "other"),
+        ("Camera=Yard&AuthUser=doors&AuthPass=REDACT-ME", "url"),
+        ("pwd=REDACT-ME", "url"),
+        ("Camera=Yard&FPS=5", ""),
+    ],
+)
+def test_a_session_in_a_url_is_no_password(query: str, said: str) -> None:
+    line = f"GET /Interface/Cameras/GetSnapshot?{query} HTTP/1.1\r\n\r\n"
+    assert head(line.encode()).credentials == said
+
+
 def test_a_request_keeps_the_safe_part_of_its_query_and_no_credentials() -> None:
     message = head(API)
     assert (message.kind, message.method, message.path) == ("request", "GET", "/Interface/Cameras/GetStatus")

@@ -14,15 +14,15 @@ PACKAGE = ROOT / "classifier"
 
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS = (
-    ("errors", "columns", "jit", "files", "interrupt", "limits", "quantities"),
+    ("errors", "columns", "jit", "files", "interrupt", "limits", "quantities", "units"),
     ("capture",),
     ("decode",),
     ("flows",),
     ("kernels",),  # names every kernel module, for the cache key
     ("evidence",),
     ("matching",),
-    ("findings",),
     ("tables",),  # what a report counts
+    ("findings",),  # rules over a report, which calls them
     ("scapy_layers",),
     ("report", "frames", "explain", "notebook", "plots", "inspect", "schema"),
     ("render",),

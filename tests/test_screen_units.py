@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.render import units
+from classifier import units
 from classifier.render.escape import middle, printable
 
 S = 1_000_000_000

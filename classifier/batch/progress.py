@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from classifier import units
 from classifier.progress import BAR, Progress, is_terminal
-from classifier.render import units
 
 LOG_S = 30.0
 EACH = 1 << 20

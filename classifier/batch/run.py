@@ -18,6 +18,7 @@ from classifier.batch.schema import DAMAGED, UNREADABLE
 from classifier.batch.settings import TIMELINE_BIN, Settings, fingerprint, program, signature_settings
 from classifier.batch.task import Answer, Job, failed, stamp_of
 from classifier.errors import CaptureError, SignatureError
+from classifier.findings import Settings as Thresholds
 from classifier.limits import Limits
 from classifier.quantities import bin_ns
 
@@ -53,6 +54,7 @@ def classify(
     signatures: Sequence[str | os.PathLike[str]] = (),
     maps: Sequence[str] = (),
     hosts: Sequence[str] = (),
+    thresholds: Sequence[str] = (),
     limits: Limits | None = None,
     bin: str = TIMELINE_BIN,
     workers: int | None = None,
@@ -66,26 +68,33 @@ def classify(
     """Classify captures, each on its own, into the dataset; what is in it already and has not changed is left out.
 
     `captures`: files, folders (searched with all their folders), patterns, `@FILE` for a list. `signatures`, `maps`,
-    `hosts`, `limits` as for one capture (`limits`: only `flows` and `follow` count); `bin`: width of the timeline's
-    bins. `workers`: processes here (default: one per core), or `scheduler`: address of a Dask scheduler. `root`: folder
-    that names begin below (default: of the first run). `prune`: take out captures that are not among the inputs.
-    `recheck`: read files again although size and times are the same. `show`: told how far it is. `remark`: told, once
-    each, what workers here wait for.
+    `hosts`, `limits` as for one capture (`limits`: only `flows` and `follow` count), `thresholds` of findings as `--set`
+    has them. `bin`: width of the timeline's bins. `workers`: processes here (default: one per core), or `scheduler`:
+    address of a Dask scheduler. `root`: folder that names begin below (default: of the first run). `prune`: take out
+    captures that are not among the inputs. `recheck`: read files again although size and times are the same. `show`:
+    told how far it is. `remark`: told, once each, what workers here wait for.
 
-    Raises BatchError when the dataset or the workers cannot be used, SignatureError, ValueError for a wrong `bin` or
-    number of workers, ImportError without pyarrow (or distributed).
+    Raises BatchError when the dataset or the workers cannot be used, SignatureError, ValueError for a wrong `bin`,
+    threshold or number of workers, ImportError without pyarrow (or distributed).
     """
     import pyarrow  # noqa: F401  (before anything is begun)
 
     if workers is not None and workers < 1:
         raise ValueError(f"workers: at least 1 is needed, not {workers}")
     bin_ns(bin)
+    Thresholds.of(thresholds)
     limits = limits or Limits()
     arguments = [captures] if isinstance(captures, str | os.PathLike) else list(captures)
     paths = [os.fspath(path) for path in signatures]
     contents = _checked_signatures(paths, maps, hosts)
     settings = Settings(
-        signature_settings(paths, contents), tuple(maps), tuple(hosts), limits.flows, limits.follow, bin
+        signature_settings(paths, contents),
+        tuple(maps),
+        tuple(hosts),
+        tuple(thresholds),
+        limits.flows,
+        limits.follow,
+        bin,
     )
     found, missing = inputs.find(arguments)
     new_root = os.path.abspath(root) if root is not None else None  # noqa: PTH100

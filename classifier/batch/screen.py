@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from classifier import units
 from classifier.batch.summary import Spread, Summary
-from classifier.render import units
 from classifier.render.escape import middle, printable
 from classifier.render.screen_multicast import wrapped
 

@@ -28,6 +28,7 @@ class Settings:
     signatures: tuple[tuple[str, str], ...] = ()
     maps: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    thresholds: tuple[str, ...] = ()
     max_flows: int = Limits.flows
     follow: bool = True
     bin: str = TIMELINE_BIN
@@ -41,7 +42,7 @@ class Settings:
         """The settings that `text` was made from."""
         known = json.loads(text)
         known["signatures"] = tuple((name, digest) for name, digest in known["signatures"])
-        return cls(**(known | {key: tuple(known[key]) for key in ("maps", "hosts")}))
+        return cls(**(known | {key: tuple(known[key]) for key in ("maps", "hosts", "thresholds")}))
 
 
 def signature_settings(paths: Sequence[str], contents: Sequence[bytes]) -> tuple[tuple[str, str], ...]:

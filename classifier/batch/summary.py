@@ -68,6 +68,7 @@ def _batches(dataset: str | os.PathLike[str], table: str, columns: Sequence[str]
 
 def summarise(dataset: str | os.PathLike[str]) -> Summary:
     """The summary of a dataset. Raises OSError."""
+    from classifier.findings import find_rule
     from classifier.tables.facts import PRODUCTS_LAST, product_rank
 
     out = Summary()
@@ -119,7 +120,9 @@ def summarise(dataset: str | os.PathLike[str]) -> Summary:
             out.skipped_findings += 1
             continue
         which = (row["code"], row["severity"])
-        found = findings.setdefault(which, Spread(row["code"], row["title"], row["severity"]))
+        rule = find_rule(row["code"])  # its title names no host of one capture
+        title = rule.title if rule is not None else row["title"]
+        found = findings.setdefault(which, Spread(row["code"], title, row["severity"]))
         if (row["capture_id"], *which) not in fired:
             fired.add((row["capture_id"], *which))
             _here(found, site[row["capture_id"]])

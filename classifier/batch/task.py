@@ -188,6 +188,7 @@ def _work(job: Job, told: Told | None) -> Answer:
 
 def _classified(job: Job, file: HashedFile, told: Told | None) -> Answer:
     from classifier.engine import classify
+    from classifier.findings import Settings as Thresholds
     from classifier.limits import Limits
     from classifier.matching.site import Site
 
@@ -197,6 +198,7 @@ def _classified(job: Job, file: HashedFile, told: Told | None) -> Answer:
             file,  # type: ignore[arg-type]  # as much of a stream as a reader needs
             signatures=job.signatures,
             site=Site.of(settings.maps, settings.hosts),
+            settings=Thresholds.of(settings.thresholds),
             limits=Limits(flows=settings.max_flows, follow=settings.follow),
             compiled=job.compiled,
             progress=None if told is None else lambda done, total, packets: told(done),

@@ -1,8 +1,9 @@
 """From candidate payloads to facts.
 
 In: the CANDIDATE rows of a batch, its PACKET rows and buffers. Out: `proofs` (what a payload shows of its flow),
-`memberships` (who joined which group), `announced` (which port an SSRP reply names), `quoted` (what ICMP errors could
-not deliver) and `sessions` (RTSP), capped together. Next: the engine, `proofs.judge`.
+`memberships` (who joined which group), `announced` (which port an SSRP reply names), `searched` (SSDP), `replied`
+(RTSP), `quoted` (what ICMP errors could not deliver) and `sessions` (RTSP), capped together. Next: the engine,
+`proofs.judge`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from classifier.columns import NO_VLAN
 from classifier.evidence.digifort import component_of, parse_frame
 from classifier.evidence.http import http_facts
 from classifier.evidence.icmp import Quoted, parse_quoted
-from classifier.evidence.membership import parse_igmp, parse_mld
+from classifier.evidence.membership import NO_TIMERS, Timers, parse_igmp, parse_mld
 from classifier.evidence.message import Message, parse_head
 from classifier.evidence.proofs import Proof
 from classifier.evidence.reports import Reports
@@ -61,18 +63,49 @@ class Membership:
     ts_ns: int
     capture: int
     record: int
+    vlan: int = NO_VLAN
+    mac: int = 0  # that it came from
+    timers: Timers = NO_TIMERS  # of a query
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """An SSRP reply: a SQL Server instance and the TCP port it listens on (0: none usable)."""
+    """An SSRP reply: a SQL Server instance and the TCP port it listens on (0: none usable).
+
+    `cut`: the capture does not hold the reply's end and may lack the port with it.
+    """
 
     address: str  # the reply came from here
     asker: str  # and went to
+    asker_port: int
     port: int
+    cut: bool
     instance: str
     server: str
     version: str
+    ts_ns: int
+    capture: int
+    record: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """The status of an RTSP reply. `row`: of the connection in the tally."""
+
+    row: int
+    status: int
+    ts_ns: int
+    capture: int
+    record: int
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """An SSDP search. `wait`: MX in seconds, within which devices answer; -1 when not said."""
+
+    address: str
+    port: int  # it came from, so the answers go there
+    wait: int
     ts_ns: int
     capture: int
     record: int
@@ -124,6 +157,8 @@ class Collector:
         self.max_facts = max_facts
         self.memberships: list[Membership] = []
         self.announced: list[Announced] = []
+        self.searched: list[Searched] = []
+        self.replied: list[Replied] = []
         self.proofs: list[Proof] = []
         self.sessions = Sessions()
         self.reports = Reports(max_facts)
@@ -189,8 +224,9 @@ class Collector:
     def _membership(self, seen: _Seen, reports: Sequence[Any]) -> None:
         packet, host = seen.packet, seen.address("src")
         times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
+        link = int(packet["vlan"]), int(packet["src_mac"])
         for said in reports:
-            self.memberships.append(Membership(said.group, host, said.kind, said.version, *times))
+            self.memberships.append(Membership(said.group, host, said.kind, said.version, *times, *link, said.timers))
 
     def _error(self, seen: _Seen, message: bytes) -> None:
         packet = seen.packet
@@ -227,10 +263,11 @@ class Collector:
         self.proofs.append(seen.proof("ssrp_reply", ", ".join(names[:4])))
         packet = seen.packet
         times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
-        source, asker = seen.address("src"), seen.address("dst")
-        for item in reply.instances:
-            said = (source, asker, item.tcp_port or 0, item.instance, item.server, item.version)
-            self.announced.append(Announced(*said, *times))
+        source, asker, asker_port = seen.address("src"), seen.address("dst"), int(packet["dst_port"])
+        for number, item in enumerate(reply.instances, 1):
+            cut = reply.truncated and number == len(reply.instances) and item.tcp_port is None
+            said = (item.tcp_port or 0, cut, item.instance, item.server, item.version)
+            self.announced.append(Announced(source, asker, asker_port, *said, *times))
 
     def _frame(self, seen: _Seen, payload: bytes) -> None:
         frame = parse_frame(payload)
@@ -250,6 +287,10 @@ class Collector:
         if message.protocol == "RTSP":
             self.proofs.append(seen.proof("rtsp", message.header("server") or message.header("user-agent")))
             self.sessions.add(seen.row, seen.side, seen.packet, payload)
+            if message.kind == "reply":
+                packet = seen.packet
+                times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
+                self.replied.append(Replied(seen.row, message.status, *times))
         else:
             self._http(seen, message)
 
@@ -289,8 +330,13 @@ class Collector:
 
     def _httpu(self, seen: _Seen, payload: bytes) -> None:
         said = parse_ssdp(payload)
-        if said is not None:
-            self.proofs.append(seen.proof("ssdp", said.server or said.target))
+        if said is None:
+            return
+        self.proofs.append(seen.proof("ssdp", said.server or said.target))
+        if said.kind == "search":
+            packet = seen.packet
+            times = int(packet["ts_ns"]), int(packet["capture"]), int(packet["record"])
+            self.searched.append(Searched(seen.address("src"), int(packet["src_port"]), said.wait, *times))
 
     def _soap(self, seen: _Seen, payload: bytes) -> None:
         said = parse_wsd(payload)

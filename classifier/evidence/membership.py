@@ -1,7 +1,8 @@
 """Group membership: who joined, left or asked for which multicast group.
 
 In: the bytes after the IP header of an IGMP message, or an MLD message. Out: (kind, group) pairs, with the protocol's
-version. Sources: RFC 1112 (IGMPv1), RFC 2236 (v2), RFC 9776 (v3, obsoletes 3376), RFC 2710 (MLDv1), RFC 9777 (MLDv2).
+version, and the timers that a query names. Sources: RFC 1112 (IGMPv1), RFC 2236 (v2), RFC 9776 (v3, obsoletes 3376),
+RFC 2710 (MLDv1), RFC 9777 (MLDv2).
 """
 
 from __future__ import annotations
@@ -14,12 +15,25 @@ _INCLUDES = (1, 3, 5)  # MODE_IS_INCLUDE, CHANGE_TO_INCLUDE_MODE, ALLOW_NEW_SOUR
 
 
 @dataclass(frozen=True)
+class Timers:
+    """What a query says of its sender's timers. `interval_s` and `robustness`: 0 when it does not say, as before v3."""
+
+    response_ms: int = 0  # members answer within it
+    interval_s: int = 0  # between general queries (QQIC)
+    robustness: int = 0  # how many messages in a row may get lost (QRV)
+
+
+NO_TIMERS = Timers()
+
+
+@dataclass(frozen=True)
 class Report:
     """One statement of an IGMP or MLD message. `kind`: join, leave or query; `group`: "" in a general query."""
 
     kind: str
     group: str
     version: int
+    timers: Timers = NO_TIMERS
 
 
 def parse_igmp(payload: bytes) -> list[Report]:
@@ -30,7 +44,9 @@ def parse_igmp(payload: bytes) -> list[Report]:
     group = _v4(payload[4:8])
     if kind == 0x11:
         version = 3 if len(payload) >= 12 else 2 if payload[1] else 1
-        return [Report("query", "" if group == "0.0.0.0" else group, version)]
+        tenths = _code(payload[1], 3, 4) if version == 3 else payload[1]
+        timers = _timers(tenths * 100, payload[8:10] if version == 3 else b"")
+        return [Report("query", "" if group == "0.0.0.0" else group, version, timers)]
     if kind == 0x12:
         return [Report("join", group, 1)]
     if kind == 0x16:
@@ -53,8 +69,24 @@ def parse_mld(payload: bytes) -> list[Report]:
         return []
     group = str(ipaddress.IPv6Address(payload[8:24]))
     if kind == 130:
-        return [Report("query", "" if group == "::" else group, 2 if len(payload) >= 28 else 1)]
+        version = 2 if len(payload) >= 28 else 1
+        code = payload[4] << 8 | payload[5]
+        timers = _timers(_code(code, 3, 12) if version == 2 else code, payload[24:26] if version == 2 else b"")
+        return [Report("query", "" if group == "::" else group, version, timers)]
     return [Report("join" if kind == 131 else "leave", group, 1)]
+
+
+def _timers(response_ms: int, rest: bytes) -> Timers:
+    """`rest`: the two bytes that hold QRV and QQIC, none before IGMPv3 and MLDv2."""
+    return Timers(response_ms, _code(rest[1], 3, 4), rest[0] & 7) if rest else Timers(response_ms)
+
+
+def _code(value: int, exponent_bits: int, mantissa_bits: int) -> int:
+    """A number as these messages write it: a small floating-point one when its highest bit is set (RFC 9776 4.1.1)."""
+    if not value >> (exponent_bits + mantissa_bits):
+        return value
+    mantissa = value & ((1 << mantissa_bits) - 1) | 1 << mantissa_bits
+    return mantissa << ((value >> mantissa_bits & ((1 << exponent_bits) - 1)) + 3)
 
 
 def _records(payload: bytes, size: int, version: int) -> list[Report]:

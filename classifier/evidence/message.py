@@ -41,7 +41,8 @@ class Message:
     path and the safe part of the query; host and port of an absolute target); `status`: 0 in a request; `headers`:
     (lower-case name, value) in order, values that hold credentials empty; `head_bytes`: with the empty line, or what
     there is; `body_bytes`: Content-Length, None where none is told or two differ; `cut`: the head's end is not there;
-    `credentials`: "", "basic", "digest", "other" (another scheme) or "url"; `dropped`: headers beyond `MAX_HEADERS`.
+    `credentials`: "", "basic", "digest", "url" (a password) or "other" (another scheme, a session's number); `dropped`:
+    headers beyond `MAX_HEADERS`.
     """
 
     kind: Literal["request", "reply"]
@@ -128,7 +129,7 @@ def parse_head(data: bytes) -> Message | None:
         head_bytes=end.end() if end else len(window),
         body_bytes=_length(lengths),
         cut=end is None,
-        credentials=by_header or ("url" if start.url.secret else ""),
+        credentials=by_header or ("url" if start.url.password else "other" if start.url.secret else ""),
         dropped=len(fields) - len(headers),
     )
 

@@ -23,6 +23,7 @@ _SECRET = re.compile(
     r"[a-z0-9_]{0,16}(?:=|%3d)",
     re.IGNORECASE,
 )
+_PASSWORD = re.compile(r"(?:pass|pwd|psw|secret|credential|api_?key)[a-z0-9_]{0,16}(?:=|%3d)", re.IGNORECASE)
 # What RTSP servers append to a URL, also behind its query, to name one medium of it.
 _TRACK = re.compile(r"(?:track(?:id)?=?|stream(?:id)?=?)[0-9]{1,4}|video|audio", re.IGNORECASE)
 
@@ -33,7 +34,7 @@ class Url:
 
     `scheme`, `host`: "" and `port`: None where it has none or where they cannot be told from a password; `path`:
     without query; `target`: path, the safe part of the query, and a track name that stood behind the query; `secret`:
-    credentials were in it.
+    credentials were in it, if only a session's number; `password`: a password, as user info or under such a name.
     """
 
     scheme: str
@@ -42,15 +43,17 @@ class Url:
     path: str
     target: str
     secret: bool
+    password: bool
 
 
 def clean_url(text: str) -> Url:
     """Take a URL or the target of a request apart, credentials dropped. Never raises, linear in the text."""
     text = text.strip()
-    scheme, host, port, secret = "", "", None, False
+    scheme, host, port, secret, user_info = "", "", None, False, False
+    named = bool(_PASSWORD.search(text))
     if found := _SCHEME.match(text):
         scheme = found[1].lower()
-        rest, secret, certain = _without_userinfo(text[found.end() :])
+        rest, user_info, certain = _without_userinfo(text[found.end() :])
         ends = _first_of(rest, "/?#")
         host, port, _ = _host_port(rest[:ends])
         if not certain:
@@ -61,7 +64,8 @@ def clean_url(text: str) -> Url:
         path, secret = path[: hidden.start()], True
     path = path[:MAX_TEXT]
     kept, hidden_key = _safe_query(query)
-    return Url(scheme, host, port, path, (path + kept)[:MAX_TEXT], secret or hidden_key)
+    password = named or user_info
+    return Url(scheme, host, port, path, (path + kept)[:MAX_TEXT], secret or hidden_key or password, password)
 
 
 def clean_text(text: str) -> str:

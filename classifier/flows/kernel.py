@@ -226,6 +226,12 @@ def close_bin(flows: Any, row: int, bins: Any, state: Any) -> None:
 
 
 @inlined
+def is_group_of(f: Any) -> bool:
+    """Whether side B of a flow is a multicast group."""
+    return i64(f["b3"]) >> 28 == 14 if f["version"] == 4 else i64(f["b0"]) >> 24 == 0xFF
+
+
+@inlined
 def account(flows: Any, slots: Any, bins: Any, log: Any, state: Any, packets: Any, i: int, h: int) -> int:
     """Count one packet in its flow; returns `row * 2 + side`. Needs room for one flow and one bin."""
     where = find_flow(flows, slots, state, packets, i, h)
@@ -268,6 +274,8 @@ def account(flows: Any, slots: Any, bins: Any, log: Any, state: Any, packets: An
         f["a_payload"] += p["payload"]
         if f["a_packets"] == 1:
             f["a_mac"] = p["src_mac"]
+            if f["b_packets"] == 0 and is_group_of(f):
+                f["b_mac"] = p["dst_mac"]  # a group sends nothing: where its packets went tells how they were sent
             f["a_ttl"] = p["ttl"]
         elif p["ttl"] < f["a_ttl"]:
             f["a_ttl"] = p["ttl"]

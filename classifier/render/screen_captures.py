@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from classifier.render import units
+from classifier import units
 from classifier.render.escape import printable
 
 if TYPE_CHECKING:

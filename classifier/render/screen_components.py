@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from classifier.render import units
+from classifier import units
 from classifier.render.escape import printable
 
 if TYPE_CHECKING:

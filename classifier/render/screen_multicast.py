@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from classifier.render import units
+from classifier import units
 from classifier.render.escape import printable
 
 Row = dict[str, Any]

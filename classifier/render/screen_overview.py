@@ -1,20 +1,23 @@
 """The overview: what an engineer sees first, on 40 lines of 100 columns.
 
 In: a Report. Out: text. Top to bottom: the capture, what could not be read, the components by product, findings,
-hosts by role, what is unclassified, what else there is to ask for. Every block says how many of its rows it left
-out and how to see them. Lines are shared out by importance (`_share_lines`).
+streams with faults, hosts by role, what is unclassified, what else there is to ask for. Every block says how many of
+its rows it left out and how to see them. Lines are shared out by importance (`_share_lines`).
 """
 
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from classifier.render import screen_streams, screen_timeline, units
+from classifier import units
+from classifier.explain.findings import fired
+from classifier.render import screen_findings, screen_streams, screen_timeline
 from classifier.render.escape import middle, printable
 from classifier.render.screen_components import PRODUCT_NAMES, ComponentTable
 from classifier.render.screen_tables import endpoint
@@ -31,7 +34,6 @@ LABEL = 14
 
 VMS_PRODUCTS = ("digifort", "digital_sentry")
 VMS_NAMES = tuple(PRODUCT_NAMES[product] for product in VMS_PRODUCTS)
-SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 Row = dict[str, Any]
 
 
@@ -62,7 +64,7 @@ class _Overview:
         head = self._head()
         more = self._more()
         sentence = self._sentence()
-        wanted = {"problems": len(problems), "findings": len(findings), "hosts": len(hosts)}
+        wanted = {"problems": len(problems), "findings": 2 * len(findings), "hosts": len(hosts)}
         wanted |= {"unclassified": len(unclassified), "streams": len(streams)}
         wanted |= self.components.wanted()
         blocks = [problems, findings, streams, hosts, unclassified, more]
@@ -74,7 +76,7 @@ class _Overview:
         lines += sentence
         if self.components.groups:
             lines += ["", self.components.draw(given)]
-        lines += self._block("FINDINGS", findings, given["findings"], "finding", "--section findings")
+        lines += self._finding_block(findings, given["findings"])
         counts = [1] * len(streams)
         lines += self._block("STREAMS", streams, given["streams"], "faulty stream", "--section streams", counts=counts)
         host_lines, counts = [line for line, _ in hosts], [count for _, count in hosts]
@@ -106,10 +108,16 @@ class _Overview:
             lines.append(Text.assemble((middle(name, room), "bold"), tail))
         if totals["first_ns"] is not None:
             lines.append(Text(f"{units.period(totals['first_ns'], totals['last_ns'])} (all times UTC)", "dim"))
+            lines += [Text(line, "dim") for line in self._vantage()]
         link = self.report.time["link"]
         if link is not None and link["bins"]:
             lines.append(Text(screen_timeline.link_in_short(link), "bold red" if link["bins_above"] else ""))
         return lines
+
+    def _vantage(self) -> list[str]:
+        """What this capture can and cannot show, on two lines at most."""
+        sentence = printable(self.report.vantage["sentence"])
+        return textwrap.wrap(sentence, self.width, max_lines=2, placeholder=" …")
 
     def _problems(self) -> list[Text]:
         lines = [Text(printable(error)) for error in self.report.unreadable]
@@ -162,18 +170,19 @@ class _Overview:
         margins = [(f"{title:<{LABEL}}", style)] + [(" " * LABEL, "")] * (len(lines) - 1)
         return ["", *(Text.assemble(margin, line) for margin, line in zip(margins, lines, strict=True))]
 
-    def _findings(self) -> list[Text]:
-        order = {"error": 0, "warning": 1, "info": 2}
-        fired = [f for f in self.report.rows("findings") if f["status"] == "fired"]
-        fired.sort(key=lambda f: order.get(str(f["severity"]), 3))
-        return [
-            Text.assemble(
-                (f"{f['severity']!s:<8}", SEVERITY_STYLES.get(str(f["severity"]), "")),
-                printable(f["title"]),
-                (f"  {printable(f['code'])}", "dim"),
-            )
-            for f in fired
-        ]
+    def _findings(self) -> list[list[Text]]:
+        """What is wrong, two lines each, the worst first."""
+        rows = fired(self.report.rows("findings"))
+        return [screen_findings.short(row, self.width - LABEL) for row in rows]
+
+    def _finding_block(self, findings: list[list[Text]], given: int) -> list[Any]:
+        """As `_block`, of pairs of lines: `given` lines, one of them says how much is left out."""
+        kept = len(findings) if 2 * len(findings) <= given else max(0, given - 1) // 2
+        lines = [line for pair in findings[:kept] for line in pair]
+        if kept < len(findings) and given:
+            more = units.counted(len(findings) - kept, "more finding" if kept else "finding")
+            lines.append(Text(f"… {more} (--section findings)", "dim"))
+        return self._block("FINDINGS", lines, len(lines), "finding", "--section findings")
 
     def _streams(self) -> list[Text]:
         """The streams that have a fault, the worst first."""
@@ -340,9 +349,10 @@ def _share_lines(budget: int, wanted: dict[str, int]) -> dict[str, int]:
     """Hand out `budget` lines: a little to everyone in order of importance, then what is left in the same order."""
     given = dict.fromkeys(wanted, 0)
     stages = (
-        ("components", 8), ("findings", 2), ("problems", 2), ("streams", 3), ("hosts", 3), ("unclassified", 1),
-        ("components", 18), ("findings", 5), ("problems", 4), ("hosts", 8), ("unclassified", 3), ("other", 4),
-        ("components", 99), ("hosts", 12), ("other", 10), ("network", 8), ("findings", 9), ("problems", 8),
+        ("components", 8), ("findings", 4), ("problems", 2), ("streams", 1), ("hosts", 3), ("unclassified", 1),
+        ("findings", 11), ("streams", 3), ("components", 18), ("findings", 15), ("problems", 4), ("hosts", 8),
+        ("unclassified", 3), ("other", 4),
+        ("components", 99), ("hosts", 12), ("other", 10), ("network", 8), ("findings", 99), ("problems", 8),
         ("unclassified", 8), ("other", 99),
     )  # fmt: skip
     for key, upto in stages:

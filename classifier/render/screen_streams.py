@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from classifier.render import units
+from classifier import units
 from classifier.render.escape import printable
 
 Row = dict[str, Any]

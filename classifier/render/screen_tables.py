@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from classifier.render import screen_captures, screen_multicast, screen_streams, screen_timeline, units
+from classifier import units
+from classifier.explain import findings
+from classifier.render import screen_captures, screen_multicast, screen_streams, screen_timeline
 from classifier.render.escape import printable
 
 if TYPE_CHECKING:
@@ -37,12 +39,15 @@ def render(
 
 def _section(report: Report, section: str, width: int, colour: bool, unicode: bool) -> str:
     rows = report.rows(section)
-    title = f"{section.upper()}: {units.counted(len(rows), 'row') if rows else 'none'}"
+    count = units.counted(len(rows), "row") if rows else "none"
+    if section == "findings":
+        found = len(findings.fired(rows))
+        count = f"{found:,} found, {len(rows) - found:,} not checked"
+    title = f"{section.upper()}: {count}"
     lines = [f"{BOLD}{title}{RESET}" if colour else title]
     if rows:
         if section == "findings":
-            for row in rows:
-                lines += _finding(row)
+            lines += findings.in_full(rows, width)
         elif section == "timeline":
             lines += screen_timeline.lines(report, width=width, unicode=unicode)
         elif section in VIEWS:
@@ -92,17 +97,6 @@ def _pad_right(cell: str, width: int) -> str:
 
 def _pad_left(cell: str, width: int) -> str:
     return " " * (width - _width(cell)) + cell
-
-
-def _finding(row: Row) -> list[str]:
-    """A finding is a paragraph, not a table row: what, so what, what to do."""
-    if row["status"] == "skipped":
-        return [f"skipped   {printable(row['code'])}: {printable(row['skipped_because'])}"]
-    lines = [f"{row['severity']!s:<8}  {printable(row['code'])}  {printable(row['title'])}"]
-    for label, key in (("", "summary"), ("Remedy: ", "remedy"), ("Wireshark: ", "display_filter")):
-        if row[key]:
-            lines.append(f"          {label}{printable(row[key])}")
-    return lines
 
 
 # -- cells

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from classifier.render import units
+from classifier import units
 from classifier.render.escape import printable
 
 if TYPE_CHECKING:

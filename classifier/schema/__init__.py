@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.columns import TABLES, Column
+from classifier.findings.vantage import PLACES
 
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
@@ -109,6 +110,7 @@ def report_schema() -> dict[str, Any]:
                 "link": {"description": "null unless a link's speed was given", **link, "type": ["object", "null"]},
             }
         ),
+        "vantage": _vantage(),
         "limits": {
             "description": "tables (or lists in them) that show only part of what there is",
             "type": "array",
@@ -123,6 +125,31 @@ def report_schema() -> dict[str, Any]:
         "title": "classify: report",
         "description": "Times are nanoseconds since 1970-01-01 UTC, rates are bits per second.",
         **_object(properties, optional=_ON_REQUEST),
+    }
+
+
+def _vantage() -> dict[str, Any]:
+    texts = {"type": "array", "items": _TEXT}
+    return {
+        **_object(
+            {
+                "place": {"enum": list(PLACES)},
+                "hosts": {"description": "what it was taken on or right at", **texts},
+                "sentence": {"description": "what the capture can and cannot show", **_TEXT},
+                "reasons": texts,
+                "both_directions": {"description": "null when nothing tells", "type": ["boolean", "null"]},
+                "one_sided_share": {"description": "of the judged connections", "type": ["number", "null"]},
+                "tcp_judged": {"description": "connections that prove two directions", **_COUNT},
+                "others_unicast_packets": {"description": "between hosts that are not `hosts`", **_COUNT},
+                "sees_other_reports": {"description": "IGMP or MLD reports of other hosts", "type": "boolean"},
+                "dropped_packets": {"description": "null when no file says", **_COUNT_OR_NONE},
+                "unseen_bytes": {"description": "TCP payload acknowledged and not captured", **_COUNT},
+                "loss": {"description": "what shows that the capture lost packets", **texts},
+                "snaplen": {"description": "null without a limit that matters", **_COUNT_OR_NONE},
+                "cut_share": {"description": "of the bytes on the wire, not captured", "type": "number"},
+            }
+        ),
+        "description": "where the capture was taken, as far as it shows",
     }
 
 

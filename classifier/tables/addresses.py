@@ -6,6 +6,7 @@ responder, and their text. Next: the report's tables, which group by number and 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -82,8 +83,9 @@ class Addresses:
         if version == 4:
             at = int(np.searchsorted(self._fours, np.uint32(words[3])))
             return at if at < self._n4 and int(self._fours[at]) == words[3] else -1
-        hit = np.flatnonzero((self.words[self._n4 :] == np.asarray(words, "u4")).all(axis=1))
-        return int(hit[0]) + self._n4 if len(hit) else -1
+        sixes = range(self._n4, len(self))
+        at = bisect_left(sixes, words, key=lambda number: tuple(self.words[number].tolist())) + self._n4
+        return at if at < len(self) and tuple(self.words[at].tolist()) == words else -1
 
 
 def _unique_rows(words: Array) -> tuple[Array, Array]:

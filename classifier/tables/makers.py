@@ -35,4 +35,4 @@ MAKERS: dict[str, Callable[[Facts], Columns]] = {
     "learned": learned,
     "others": others,
 }
-"""What computes each table. Findings are handed to the report."""
+"""What computes each table; findings are made by the rules of `classifier.findings`."""

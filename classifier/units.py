@@ -1,7 +1,7 @@
 """Numbers in the words of the screen: bytes, rates, times, counts.
 
 In: plain ints and floats in the units of `classifier.columns` (bytes, bit/s, nanoseconds since the epoch UTC).
-Out: short text. Units are decimal (1 kB = 1,000 bytes), as network equipment counts. Next: `render.text`.
+Out: short text. Units are decimal (1 kB = 1,000 bytes), as network equipment counts. Next: `render`, `findings`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,209 @@
+"""What rules look at: a report's facts, and the questions that many rules ask of them.
+
+In: a Report. Out: `Case`. Next: the rules. Flows are numbers (rows of the flow table), addresses are numbers of
+`tables.addresses`; sets of flows are boolean columns, so that a million flows cost milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.units import counted
+
+if TYPE_CHECKING:
+    from classifier.engine import Pass
+    from classifier.findings.attempts import Attempts
+    from classifier.findings.carried import Carried
+    from classifier.findings.groups import Groups
+    from classifier.findings.ports import PortRow
+    from classifier.findings.ssrp import Discovery
+    from classifier.findings.vantage import Vantage
+    from classifier.flows.table import FlowTable
+    from classifier.matching import Attribution
+    from classifier.report import Report
+    from classifier.tables.addresses import Addresses
+    from classifier.tables.facts import Facts
+
+Array = npt.NDArray[Any]
+
+TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
+SECOND = 1_000_000_000
+NAMED = 5
+"""Things named in a sentence; of the rest the number."""
+
+
+class Case:
+    """The facts of a report, for rules. `read`: the pass; `flows`: its flow table; `labels`: who owns each flow."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.facts: Facts = report.facts
+        self.read: Pass = self.facts.read
+        self.flows: FlowTable = self.read.flows
+        self.labels: Attribution = self.facts.labels
+        self.addresses: Addresses = self.facts.addresses
+        self._servers: dict[str, list[str]] = {}
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """What became of connections."""
+        from classifier.findings.attempts import Attempts
+
+        return Attempts(self)
+
+    @cached_property
+    def carried(self) -> Carried:
+        """How well TCP carried the data of each service."""
+        from classifier.findings.carried import carried
+
+        return carried(self)
+
+    @cached_property
+    def ports(self) -> list[PortRow]:
+        """Ports that the products need, by client and server, and whether they work."""
+        from classifier.findings.ports import port_rows
+
+        return port_rows(self)
+
+    @cached_property
+    def product_hosts(self) -> list[str]:
+        """Addresses that are the own side of any product's flows, or are by the user's word; sorted."""
+        products = {signature.product for signature in self.facts.signatures.signatures}
+        return sorted_addresses(address for product in products for address in self.servers_of(product))
+
+    @property
+    def duration_ns(self) -> int:
+        """From the first packet to the last."""
+        return int(self.facts.totals["duration_ns"])
+
+    @property
+    def seconds(self) -> float:
+        """The same in seconds; 0 when all packets have one time."""
+        return self.duration_ns / SECOND
+
+    @cached_property
+    def discovery(self) -> Discovery:
+        """Who asked which SQL Server Browser, and what it answered."""
+        from classifier.findings.ssrp import Discovery
+
+        return Discovery(self)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """Multicast groups: who sends, who joined, who asks."""
+        from classifier.findings.groups import Groups
+
+        return Groups(self)
+
+    @cached_property
+    def vantage(self) -> Vantage:
+        """Where the capture was taken, and what it can show."""
+        from classifier.findings.vantage import vantage
+
+        return vantage(self)
+
+    # -- whose flows
+
+    def owned_by(self, *components: str) -> Array:
+        """(n flows,) bool: a component owns them. Failed attempts are nobody's."""
+        numbers = [k for k, name in enumerate(self.labels.components) if name in components]
+        owned: Array = np.isin(self.labels.component, numbers)
+        return owned
+
+    def of_product(self, product: str) -> Array:
+        """(n flows,) bool: a component of the product owns them."""
+        numbers = [k for k in range(len(self.labels.components)) if self.facts.product(k) == product]
+        owned: Array = np.isin(self.labels.component, numbers)
+        return owned
+
+    def own_address(self, flows: Array) -> Array:
+        """Address numbers of the component's own side (its server, as a rule) in flows that it owns."""
+        by_orig = self.labels.own_side(flows) == 1
+        own: Array = np.where(by_orig, self.addresses.orig[flows], self.addresses.resp[flows])
+        return own
+
+    def hosts_of(self, *components: str) -> list[str]:
+        """Addresses that are the own side of flows of these components, and of nothing else the group; sorted."""
+        rows = np.flatnonzero(self.owned_by(*components))
+        numbers = np.unique(self.own_address(rows))
+        return sorted_addresses(self.addresses.texts(numbers[~self.addresses.group[numbers]]).tolist())
+
+    def servers_of(self, product: str) -> list[str]:
+        """Addresses that are the own side of any flow of the product, or are by the user's word; sorted."""
+        if product not in self._servers:  # every rule of a product asks
+            self._servers[product] = self._servers_of(product)
+        return self._servers[product]
+
+    def _servers_of(self, product: str) -> list[str]:
+        rows = np.flatnonzero(self.of_product(product))
+        numbers = np.unique(self.own_address(rows))
+        seen = set(self.addresses.texts(numbers[~self.addresses.group[numbers]]).tolist())
+        said = {host.address for host in self.facts.signatures.hosts if host.component.startswith(f"{product}.")}
+        return sorted_addresses(seen | {address for address in said if self.addresses.find(address) >= 0})
+
+    @property
+    def roles(self) -> dict[str, list[str]]:
+        """Role words per address, strongest first."""
+        return self.labels.roles
+
+    # -- saying it
+
+    def place(self, address: str) -> str:
+        """An address with its name, when the capture gives one: `10.0.0.5 (nvr)`."""
+        name = self.facts.names.get(address, "")
+        return f"{address} ({name})" if name else address
+
+    def ends(self, flow: int) -> str:
+        """A flow's two ends: `10.0.0.9:50123 to 10.0.0.5:8600/tcp`."""
+        flows = self.flows
+        transport = {TCP: "/tcp", UDP: "/udp"}.get(int(flows.proto[flow]), "")
+        orig = joined(self.addresses.text(int(self.addresses.orig[flow])), int(flows.orig_port[flow]))
+        resp = joined(self.addresses.text(int(self.addresses.resp[flow])), int(flows.resp_port[flow]))
+        return f"{orig} to {resp}{transport}"
+
+    def first_record(self, flows: Iterable[int]) -> int:
+        """Record number of the first packet, in time, of some flows; 0 without any."""
+        rows = np.fromiter(flows, "i8")
+        if not len(rows):
+            return 0
+        return int(self.flows.first_record[rows[np.argmin(self.flows.first_ns[rows])]])
+
+    @cached_property
+    def start_ns(self) -> int:
+        """Time of the first packet, 0 without any."""
+        return int(self.facts.totals["first_ns"] or 0)
+
+    def at(self, time_ns: int) -> str:
+        """When, as people compare it with a log: `08:13:20.250 UTC`; with the date in captures longer than a day."""
+        from datetime import UTC, datetime, timedelta
+
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_ns // 1000)
+        day = f"{moment:%Y-%m-%d} " if self.duration_ns > 86_400 * SECOND else ""
+        return f"{day}{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} UTC"
+
+
+def joined(address: str, port: int) -> str:
+    """`10.0.0.5:8600`, `[fd00::5]:8600`."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def listed(things: Sequence[str], noun: str = "", most: int = NAMED) -> str:
+    """`a, b and c`; of more than `most`: `a, b, c, d, e and 7 more`; `noun` counts them first."""
+    if not things:
+        return "none"
+    head = f"{counted(len(things), noun)}: " if noun else ""
+    if len(things) > most:
+        return f"{head}{', '.join(things[:most])} and {len(things) - most:,} more"
+    return head + (", ".join(things[:-1]) + " and " if len(things) > 1 else "") + things[-1]
+
+
+def sorted_addresses(texts: Iterable[str]) -> list[str]:
+    """Addresses in numerical order, IPv4 first."""
+    from ipaddress import ip_address
+
+    return sorted(set(texts), key=lambda text: (ip_address(text).version, int(ip_address(text))))

@@ -1,0 +1,119 @@
+"""DGF-MC-SWITCH: what the network does wrong with Digifort's own groups."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from classifier.findings import filters
+from classifier.findings.case import Case, listed
+from classifier.findings.groups import ANNOUNCEMENT, MEDIA, Group
+from classifier.findings.model import SEVERITIES, Finding, Need, Rule, Skipped
+from classifier.findings.multicast import ANNOUNCE_SOURCE
+from classifier.findings.snooping import (
+    AGE,
+    FLOOD,
+    LEAVE,
+    MEMBERSHIP,
+    PACKETS,
+    PAUSE,
+    RESTART,
+    SLACK,
+    Values,
+    aged,
+    aliases_link_local,
+    confined,
+    flooded,
+    left,
+    silent,
+    unheard,
+    unqueried,
+)
+from classifier.units import span
+
+Verdicts = dict[str, list[tuple[str, str, str]]]
+
+
+def _used(case: Case) -> str:
+    if any(case.groups.of(component) for component in (MEDIA, ANNOUNCEMENT)):
+        return ""
+    return "nobody sends to or joins a group of Digifort in this capture"
+
+
+def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
+    said = _verdicts(case, setting)
+    for component, use in ((MEDIA, "media"), (ANNOUNCEMENT, "announcements")):
+        for group in case.groups.of(component):
+            if group.address in said:
+                yield _finding(case, group, use, said.pop(group.address))
+
+
+def _verdicts(case: Case, setting: Values) -> Verdicts:
+    """(severity, rule's code, words) per group."""
+    said: Verdicts = defaultdict(list)
+    ours = [group for component in (MEDIA, ANNOUNCEMENT) for group in case.groups.of(component)]
+    for network in unqueried(case, setting("age")):
+        if not isinstance(network, Skipped):
+            for name in network[1]:
+                said[name].append(("warning", "NET-MC-NOQUERIER", "no querier asks for its members"))
+    for item in silent(case, setting, ours):
+        if not isinstance(item, Skipped):
+            words = f"it was joined and nothing was sent to it in {span(item[2] - item[1])}"
+            said[item[0].address].append(("warning", "NET-MC-NODATA", words))
+    for each in flooded(case, setting, ours):
+        if not isinstance(each, Skipped):
+            worst = "info" if aliases_link_local(each.address) else "warning"
+            said[each.address].append((worst, "NET-MC-FLOODED", "it comes to a port without a member"))
+    for each in unheard(case, setting, ours):
+        if not isinstance(each, Skipped):
+            said[each.address].append(("info", "NET-MC-NOLISTENER", "nobody joined it, as far as reports pass here"))
+    for group, since, stop, _, _ in aged(case, setting, ours):
+        words = f"it stopped {span(stop - since)} after the last report and came back with a new join"
+        said[group.address].append(("warning", "NET-MC-AGED", words))
+    for leave in left(case, setting, ours):
+        if not isinstance(leave, Skipped):
+            said[leave[0].address].append(("info", "NET-MC-LEAVE", f"it went on after {leave[1].host} had left"))
+    for far in confined(case, ours):
+        if not isinstance(far, Skipped):
+            said[far[0].address].append(("warning", "NET-MC-TTL", "its TTL of 1 keeps it from members in other VLANs"))
+    return said
+
+
+def _finding(case: Case, group: Group, use: str, said: list[tuple[str, str, str]]) -> Finding:
+    said = sorted(said, key=lambda item: SEVERITIES.index(item[0]))
+    selected, packets = filters.to_group(case, group.address) if group.packets else ("", None)
+    flow_ids = group.flow_ids()
+    first = case.first_record(flow_ids) or min((item.record for item in group.messages), default=0)
+    consequence = (
+        "Clients that watch by multicast get frozen or no pictures, or the network carries them everywhere."
+        if use == "media"
+        else "Servers may be missing in the lists of clients."
+    )
+    return Finding(
+        title=f"The network does not handle Digifort's {use} group {group.address} well: {said[0][2]}",
+        summary=f"{listed([f'{words} ({code})' for _, code, words in said])}. {consequence} See the findings named "
+        "here.",
+        flow_ids=flow_ids,
+        first_record=first,
+        display_filter=selected,
+        packets=packets,
+        severity=said[0][0],
+    )
+
+
+RULE = Rule(
+    code="DGF-MC-SWITCH",
+    severity="warning",
+    title="The network does not handle Digifort's multicast well",
+    remedy=(
+        "On the switches: IGMP snooping and one querier in every VLAN with Digifort servers or clients. The findings "
+        "named in the summary say what is missing."
+    ),
+    source=ANNOUNCE_SOURCE.format(
+        "Make sure that your switches can handle multicast data properly, or many Digifort services may not work "
+        "properly."
+    ),
+    check=check,
+    needs=(Need("a group of Digifort in use", _used),),
+    settings=(AGE, MEMBERSHIP, FLOOD, PACKETS, SLACK, PAUSE, RESTART, LEAVE),
+)

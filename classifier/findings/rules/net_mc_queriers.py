@@ -1,0 +1,85 @@
+"""NET-MC-QUERIERS: two queriers ask in one network, persistently."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from classifier.evidence.collect import Membership
+from classifier.findings import filters
+from classifier.findings.case import Case, listed, sorted_addresses
+from classifier.findings.model import Finding, Rule, Setting
+from classifier.findings.snooping import SECOND, SENDERS_COMPARED, general_queries, network, no_address
+from classifier.flows.table import address_words
+from classifier.units import counted
+
+
+def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
+    for (vlan, _), items in general_queries(case).items():
+        count = Counter(item.host for item in items if not no_address(item.host))
+        hosts = [host for host, number in count.most_common(SENDERS_COMPARED) if number >= setting("queries")]
+        if len(hosts) > 1:
+            yield from _elections(case, vlan, [item for item in items if item.host in hosts], count, setting)
+
+
+def _elections(
+    case: Case, vlan: int, items: list[Membership], count: Counter[str], setting: Callable[[str], float]
+) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    macs: dict[str, int] = {}
+    too_many: Counter[str] = Counter()  # queries of hosts that a lower address should have silenced
+    for item in items:
+        for other, seen in last.items():
+            lower = address_words(other) < address_words(item.host) and (not item.mac or macs[other] != item.mac)
+            known = first[other] + setting("grace") * SECOND < item.ts_ns
+            if lower and known and item.ts_ns - seen <= setting("present") * SECOND:
+                too_many[item.host] += 1
+                break
+        first.setdefault(item.host, item.ts_ns)
+        last[item.host] = item.ts_ns
+        macs[item.host] = item.mac
+    stubborn = [host for host, number in too_many.items() if number >= setting("queries")]
+    if not stubborn:
+        return
+    lowest = sorted_addresses(first)[0]
+    hosts = sorted_addresses({lowest, *stubborn})
+    apart = ":" not in lowest and any(host.rpartition(".")[0] != lowest.rpartition(".")[0] for host in hosts)
+    note = (
+        " Their addresses are of different networks: perhaps two networks whose frames carry no VLAN tag here, then "
+        "nothing is wrong."
+        if apart
+        else ""
+    )
+    said = [f"{host} asked {counted(count[host], 'time')}" for host in hosts]
+    selected, packets = filters.of_queries(case, hosts)
+    yield Finding(
+        title=f"{len(hosts)} multicast queriers{network(vlan)}: {listed(hosts)}",
+        summary=(
+            f"{listed(said)}. The lowest address, {lowest}, is the querier; the others must be silent while it asks, "
+            f"but {listed(stubborn)} went on asking. Either they do not hear each other, or one does not follow the "
+            f"election. Switches may then send reports and media to the wrong port.{note}"
+        ),
+        first_record=min(items, key=lambda item: item.ts_ns).record,
+        display_filter=selected,
+        packets=packets,
+        severity="info" if apart else "warning",
+    )
+
+
+RULE = Rule(
+    code="NET-MC-QUERIERS",
+    severity="warning",
+    title="Two multicast queriers in one network",
+    remedy=(
+        "Leave one querier on for this network, and look for what separates the two: a switch that blocks or filters "
+        "IGMP queries between them, or two networks joined by accident."
+    ),
+    source="RFC 9776 section 6.6.2 and RFC 2236 section 3 (the lowest address becomes the querier, 255 s)",
+    check=check,
+    settings=(
+        Setting("queries", 2, "queries", "that a host must have sent although a lower address asks"),
+        Setting("present", 255, "s", "for which a query of a lower address silences others (RFC 9776 8.5)"),
+        Setting("grace", 10, "s", "after the first query of the lower address in which others may still ask"),
+    ),
+)
