@@ -41,8 +41,8 @@ SECTIONS = (
     "components", "flows", "hosts", "streams", "multicast", "findings", "timeline", "protocols", "quality",
     "unclassified", "candidates", "learned", "others",
 )  # fmt: skip
-FORMATS = ("table", "json", "csv")
-SUFFIXES = {".json": "json", ".csv": "csv", ".txt": "table"}
+FORMATS = ("table", "json", "csv", "parquet")
+SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "table"}
 SHELLS = ("bash", "zsh", "fish")
 
 EXAMPLES = """\
@@ -141,14 +141,14 @@ def _checked(read: Callable[[str], int], value: str | None) -> str | None:
     "--format",
     "form",
     type=click.Choice(FORMATS),
-    help="Form of the output: a table for people (default), json (one document), csv (one table).",
+    help="Form of the output: a table for people (default), json (one document), csv or parquet (one table).",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False),
     metavar="PATH",
-    help="Write to PATH instead of standard output; its suffix (.json, .csv, .txt) chooses the form.",
+    help="Write to PATH instead of standard output; its suffix (.json, .csv, .parquet, .txt) chooses the form.",
 )
 @click.option(
     "--section",
@@ -276,7 +276,7 @@ def classify(
 
         options["site"] = Site.of(maps, hosts)
     if thresholds:
-        options["settings"] = _thresholds(thresholds, ctx)
+        options["settings"] = checked_thresholds(thresholds, ctx)
     report, unreadable = _read(files, options, quiet)
     for message in unreadable:
         complain(message)
@@ -306,9 +306,23 @@ def _chosen_form(form: str | None, output: str | None, sections: tuple[str, ...]
         if form is None:
             known = ", ".join(SUFFIXES)
             raise click.UsageError(f"cannot tell the form of {output!r}: use one of {known}, or --format", ctx)
-    if form == "csv" and len(sections) > 1:
-        raise click.UsageError("csv holds one table: name one --section", ctx)
+    if form in ("csv", "parquet") and len(sections) > 1:
+        raise click.UsageError(f"{form} holds one table: name one --section", ctx)
+    if form == "parquet":
+        need_extra("--format parquet", "pyarrow")
+        if output is None and sys.stdout is not None and sys.stdout.isatty():
+            raise click.UsageError("parquet is no text for a terminal: name a file with --output", ctx)
     return form or "table"
+
+
+def need_extra(what: str, *modules: str) -> None:
+    """Before hours of reading: a usage error when a library is missing that only some need."""
+    from importlib.util import find_spec
+
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        names = " and ".join(missing)
+        raise click.UsageError(f"{what} needs {names}: python -m pip install 'vms-classifier[batch]'")
 
 
 def _check_input(files: tuple[str, ...], ctx: click.Context) -> None:
@@ -334,7 +348,8 @@ def _check_output(output: str, files: tuple[str, ...], ctx: click.Context) -> No
         raise click.UsageError(f"--output {output!r}: no permission to write there", ctx)
 
 
-def _thresholds(words: tuple[str, ...], ctx: click.Context) -> Any:
+def checked_thresholds(words: tuple[str, ...], ctx: click.Context) -> Any:
+    """The thresholds of findings that `--set` gives, as `classifier.findings.Settings`."""
     from classifier.findings import Settings
 
     try:
@@ -483,7 +498,7 @@ def _show_usage_error(error: click.ClickException) -> None:
 def _add_verbs() -> None:
     from classifier import verbs
 
-    for command in (verbs.signatures, verbs.findings, verbs.completion):
+    for command in (verbs.batch, verbs.signatures, verbs.findings, verbs.completion):
         assert command.name is not None
         classify.commands[command.name] = command
 

@@ -27,6 +27,10 @@ def write(report: Report, form: str, output: str | None, sections: tuple[str, ..
         from classifier.render import csv
 
         data = csv.render(report, sections[0] if sections else "components")
+    elif form == "parquet":
+        from classifier.render import parquet
+
+        data = parquet.render(report, sections[0] if sections else "components")
     else:
         from classifier.render import text
 

@@ -1,6 +1,7 @@
-"""The verbs of the command: `classify signatures ...`, `classify findings ...` and `classify completion ...`.
+"""The verbs of the command: `classify batch`, `classify signatures`, `classify findings`, `classify completion`.
 
-In: their arguments. Out: text on stdout, an exit code (0, or 2 for a wrong signature file or an unknown id).
+In: their arguments. Out: text on stdout, an exit code (0, 2 for a wrong signature file or an unknown id; of batch all
+those of the contract).
 Next: `classifier.cli` offers them where no file has their name. What is heavy is imported when a verb runs.
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from classifier.errors import SignatureError
+from classifier.limits import MOST_FLOWS, Limits
 
 if TYPE_CHECKING:
     from classifier.matching.model import SignatureSet
@@ -214,3 +216,135 @@ def completion(shell: str) -> int:
     assert script is not None
     click.echo(script(classify, {}, PROGRAM, COMPLETE_VARIABLE).source())
     return 0
+
+
+@click.command("batch", context_settings=HELP, short_help="Classify many captures, each on its own, into a dataset.")
+@click.argument("captures", nargs=-1, required=True, metavar="DIR|GLOB|FILE|@LIST...", type=click.Path())
+@click.option(
+    "-o",
+    "--output",
+    "dataset",
+    required=True,
+    type=click.Path(file_okay=False),
+    metavar="DATASET",
+    help="Folder of the dataset: made when it is not there, else continued.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="Processes on this machine (default: one per processor core).",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Use the workers of this Dask scheduler instead (tcp://HOST:PORT). They need the same version of classify, "
+    "and must see captures and dataset under the same paths.",
+)
+@click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="DIR",
+    help="Captures are named by their path below DIR, and its first folder is the site. Default: what the first run "
+    "into the dataset began with, the folder named or the one that holds all files.",
+)
+@click.option(
+    "--signatures",
+    "signature_files",
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    metavar="FILE",
+    help="Also use this signature file; may be repeated.",
+)
+@click.option("--map", "maps", multiple=True, metavar="COMPONENT=WHERE", help="As for one capture, for all of them.")
+@click.option("--host", "hosts", multiple=True, metavar="ADDRESS=COMPONENT", help="As for one capture.")
+@click.option("--set", "thresholds", multiple=True, metavar="CODE.NAME=NUMBER", help="As for one capture.")
+@click.option(
+    "--bin",
+    "bin_width",
+    default="1s",
+    metavar="SPAN",
+    help="Width of the time bins of the table timeline (default: 1s), the same for all captures.",
+)
+@click.option(
+    "--max-flows",
+    type=click.IntRange(1, MOST_FLOWS),
+    default=Limits.flows,
+    metavar="NUMBER",
+    help=f"Keep at most this many flows of a capture apart (default: {Limits.flows:,}).",
+)
+@click.option("--fast", is_flag=True, help="Leave out the quality of media streams and TCP connections.")
+@click.option("--prune", is_flag=True, help="Take captures out of the dataset that are not among the inputs.")
+@click.option(
+    "--recheck",
+    is_flag=True,
+    help="Read files again that are in the dataset and look unchanged by size and times, to compare their content.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(("error", "warning")),
+    help="Exit with 1 when a finding of this severity or worse was made in one of the captures.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks on standard error, only errors.")
+@click.pass_context
+def batch(
+    ctx: click.Context,
+    captures: tuple[str, ...],
+    dataset: str,
+    workers: int | None,
+    scheduler: str | None,
+    root: str | None,
+    signature_files: tuple[str, ...],
+    maps: tuple[str, ...],
+    hosts: tuple[str, ...],
+    thresholds: tuple[str, ...],
+    bin_width: str,
+    max_flows: int,
+    fast: bool,
+    prune: bool,
+    recheck: bool,
+    fail_on: str | None,
+    quiet: bool,
+) -> int:
+    """Classify many captures, each on its own, into one dataset of Parquet files (docs/dataset.md), and print which
+    products and findings are at which sites.
+
+    Captures are files, folders (with all their folders), quoted patterns, or @LIST: a file with a path per line. Each
+    file is a capture of its own, rotated ones too: nothing is followed from one file into the next. The
+    first folder of a name is the site. What is in the dataset already and has not changed is left out, so the same
+    command continues a run that was stopped. A capture that cannot be read is a row with its problem.
+    """
+    from classifier import quantities
+    from classifier.cli import checked_thresholds, need_extra
+
+    checked_thresholds(thresholds, ctx)
+    if scheduler is not None and workers is not None:
+        raise click.UsageError("--workers is for this machine, --scheduler has its own: use one of them", ctx)
+    if "-" in captures:
+        raise click.UsageError("classify batch reads files, not standard input", ctx)
+    need_extra("classify batch", "pyarrow")
+    if scheduler is not None:
+        need_extra("--scheduler", "distributed")
+    try:
+        quantities.bin_ns(bin_width)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param_hint="--bin") from None
+    from classifier.batch import command
+
+    return command.run(
+        captures,
+        dataset,
+        fail_on=fail_on,
+        quiet=quiet,
+        workers=workers,
+        scheduler=scheduler,
+        root=root,
+        signatures=signature_files,
+        maps=maps,
+        hosts=hosts,
+        thresholds=thresholds,
+        bin=bin_width,
+        limits=Limits(flows=max_flows, follow=not fast),
+        prune=prune,
+        recheck=recheck,
+    )

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Write the reference pages from what the program itself uses, so that they cannot be wrong.
 
-    python docs/generate.py            # writes options, columns, signatures, findings, and the picture in README.md
+    python docs/generate.py            # writes options, columns, dataset, signatures, findings (.md), the picture in
+                                       # README.md, and asks what many-captures.md asks
     python docs/generate.py --check    # writes nothing, exits with 1 when a page is out of date
 
-In: the command's options, `columns.TABLES`, the signature files. Out: Markdown. `tests/test_docs.py` runs the check.
+In: the command's options, `columns.TABLES`, the dataset's tables, the signature files. Out: Markdown.
+`tests/test_docs.py` runs the check.
 """
 
 from __future__ import annotations
@@ -16,14 +18,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 
+import answers  # noqa: E402
 import click  # noqa: E402
 
 from classifier import cli, columns  # noqa: E402
+from classifier.batch.schema import DATASET  # noqa: E402
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES  # noqa: E402
 from classifier.matching import load_signatures  # noqa: E402
 from classifier.matching.model import Signature  # noqa: E402
+from classifier.render import parquet  # noqa: E402
 
 SAMPLE = "digifort_site.pcapng"
 MADE = "<!-- made by docs/generate.py, do not edit -->\n"
@@ -116,6 +121,66 @@ def column_page() -> str:
     names = ", ".join(f"`{word}`" for word in columns.ENCAPSULATIONS if word)
     parts.append(f"`encapsulation` joins these by `+`, outermost first: {names}.\n")
     return "\n".join(parts)
+
+
+DATASET_HEAD = """# The dataset of `classify batch`
+
+A folder per table, in it a Parquet file per capture, named by `capture_id`, which every table has and which joins them.
+A capture without rows in a table has a file there too, so every table has a schema. How to make and ask one is told in
+[many-captures.md](many-captures.md).
+
+```
+DATASET/captures/ID.parquet       one row: what the file is, what was wrong with it
+{folders}
+DATASET/_batch/                   not for readers; pandas, Arrow and Spark pass over it
+```
+
+**`capture_id`** is made of the capture's name and content (SHA-256, 16 hex digits of each). The name is the path below
+the dataset's root, so captures may move as a whole. The same content under two names is two captures, with the same
+`sha256`. A file with new content is a new capture; the old one is taken out.
+
+**Whole or not at all.** A capture's row in `captures` is put in last and taken out first. While a run is going on, or
+after one was killed, other tables may have rows without it; whoever reads then takes only those with a row in
+`captures` (a semi join). The next run removes them.
+
+**The same bytes.** Name, content, options, program and pyarrow being the same, every file is the same to the byte,
+however many workers there were and where.
+
+**Types** are those that pandas, DuckDB and Spark read alike. A time is two columns: `first_ns` holds nanoseconds since
+1970-01-01 UTC exactly, `first_utc` the same moment as a time stamp in whole microseconds, since Spark reads none in
+nanoseconds ([SPARK-40819](https://issues.apache.org/jira/browse/SPARK-40819)). Lists are lists of int64 or string.
+Files are compressed by {compression}, in groups of {group:,} rows at most.
+
+**Text** from packets, paths and comments is escaped as on the screen: a control character is `\\x1b`, a byte that is no
+text `\\xff`. So is `name`; two names that look alike then still differ in `capture_id`.
+
+`--format parquet` writes one table of one report with the same types, without `capture_id`.
+"""
+
+
+def dataset_page() -> str:
+    """The tables of a dataset."""
+    folders = "\n".join(
+        f"{f'DATASET/{name}/ID.parquet':<33} as in the report" for name in DATASET if name != "captures"
+    )
+    head = DATASET_HEAD.format(folders=folders, compression=parquet.COMPRESSION, group=parquet.ROW_GROUP)
+    parts = [MADE, head]
+    for name, rows in DATASET.items():
+        parts.append(f"## {name}\n")
+        parts.append(table(("column", "type", "unit", "meaning"), (stored_row(each) for each in parquet.stored(rows))))
+    return "\n".join(parts)
+
+
+def stored_row(each: parquet.Stored) -> tuple[str, str, str, str]:
+    """A column of a Parquet file."""
+    unit, meaning = each.column.unit, each.column.meaning
+    if each.part == ("utc",):
+        unit, meaning = "", f"`{each.column.name}` in whole microseconds"
+    elif each.part:
+        unit, meaning = each.part[1].partition("_")[2] or each.part[1], f"of grade {each.part[0]}"
+    if each.nullable and "null" not in meaning:
+        meaning = f"{meaning}; may be null".lstrip("; ")
+    return f"`{each.name}`", f"`{each.type}`", unit, meaning
 
 
 def support_text(signature: Signature) -> str:
@@ -263,6 +328,8 @@ def readme() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "options.md": options,
     "columns.md": column_page,
+    "dataset.md": dataset_page,
+    "many-captures.md": answers.page,
     "signatures.md": signature_page,
     "findings.md": findings_page,
     "../README.md": readme,

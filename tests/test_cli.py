@@ -156,7 +156,6 @@ def test_a_signature_file_with_a_mistake_is_exit_2(
         ([], "no FILE given"),
         (["a.pcap", "--nosuch"], "--nosuch"),
         (["a.pcap", "--format", "xml"], "xml"),
-        (["a.pcap", "--format", "parquet"], "parquet"),
         (["a.pcap", "--section", "nosuch"], "nosuch"),
         (["a.pcap", "-o", "out.xyz"], "cannot tell the form"),
         (["a.pcap", "-o", "no/such/folder/out.json"], "no folder"),

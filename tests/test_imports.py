@@ -31,7 +31,7 @@ LAYERS = (
     ("engine",),
     ("scapy_layers", "inspect"),  # reading single flows again
     ("output",),
-    ("cli", "verbs", "__init__", "__main__"),
+    ("cli", "verbs", "batch", "__init__", "__main__"),
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 

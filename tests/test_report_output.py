@@ -81,7 +81,7 @@ def site_of() -> Any:
 
 
 def test_every_form_has_a_renderer() -> None:
-    assert set(FORMATS) == {"table", "json", "csv"}
+    assert set(FORMATS) == {"table", "json", "csv", "parquet"}
     for known in FORMATS.values():
         assert callable(known.load().render)
         assert all(format_of(f"report{suffix.upper()}") == known.name for suffix in known.suffixes)

@@ -122,7 +122,7 @@ def is_capture(path: str | os.PathLike[str]) -> bool:
         source.close()
 
 
-def _called_capture(name: str) -> bool:
+def called_capture(name: str) -> bool:
     name = name.lower()
     for suffix in _COMPRESSED:
         name = name.removesuffix(suffix)
@@ -150,5 +150,5 @@ def find_captures(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
         captures = [child for child in files if is_capture(child)]
         if not captures:
             raise CaptureError(path, "is a folder without captures")
-        found += [str(child) for child in files if child in captures or _called_capture(child.name)]
+        found += [str(child) for child in files if child in captures or called_capture(child.name)]
     return found

@@ -35,6 +35,7 @@ FORMATS: dict[str, Format] = {
         Format("table", "classifier.render.text", (".txt",), "text for people"),
         Format("json", "classifier.render.json", (".json",), "the whole report as one document"),
         Format("csv", "classifier.render.csv", (".csv",), "one table"),
+        Format("parquet", "classifier.render.parquet", (".parquet",), "one table, for data tools"),
     )
 }
 
