@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import struct
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,9 @@ CHUNK = 8192
 RECORD_HEADER, ETHERNET, IPV4, UDP, TCP, RTP = 16, 14, 20, 8, 20, 12
 TCP_PROTO, UDP_PROTO = 6, 17
 SYN, ACK, PSH = 2, 16, 8
+ACK_FRAME = 66
+"""A bare acknowledgement, with 12 bytes of TCP options."""
+FIRST_A, FIRST_B = 1_000_000, 2_000_000  # initial sequence numbers, and the flow's number
 
 
 @dataclass
@@ -59,6 +62,8 @@ class Plan:
     flags: Ints  # TCP flags
     rank: Ints  # number of the packet inside its flow, from 0
     gap_us: Ints  # since the packet before
+    seq: Ints = field(init=False)  # TCP, modulo 2^32 when written
+    ack: Ints = field(init=False)
 
 
 def ranks(flow: Ints) -> Ints:
@@ -82,6 +87,28 @@ def handshake(plan: Plan) -> None:
         plan.frame[chosen] = ETHERNET + IPV4 + TCP
 
 
+def content(plan: Plan) -> Ints:
+    """Payload bytes of TCP packets: none in the handshake, none in bare acknowledgements (12 bytes of options)."""
+    length = plan.frame - ETHERNET - IPV4 - TCP
+    return np.where((plan.rank < 3) | (plan.frame == ACK_FRAME), 0, length)
+
+
+def number(plan: Plan) -> None:
+    """Sequence and acknowledgement numbers: what each side has sent, and what it has got, until then."""
+    order = np.argsort(plan.flow, kind="stable")
+    sent = content(plan) + (plan.rank < 2)  # SYN and SYN-ACK count as one byte
+    flow, backward = plan.flow[order], plan.backward[order]
+    starts = np.r_[True, flow[1:] != flow[:-1]]
+    before = []
+    for side in (False, True):
+        mine = np.where(backward == side, sent[order], 0)
+        whole = np.cumsum(mine) - mine
+        before.append(whole - np.repeat(whole[starts], np.diff(np.r_[np.flatnonzero(starts), len(flow)])))
+    plan.seq, plan.ack = np.empty_like(plan.flow), np.empty_like(plan.flow)
+    plan.seq[order] = np.where(backward, before[1], before[0]) + flow + np.where(backward, FIRST_B, FIRST_A)
+    plan.ack[order] = np.where(backward, before[0], before[1]) + flow + np.where(backward, FIRST_A, FIRST_B)
+
+
 def plan_video(packets: int, flows: int, size: int, rng: np.random.Generator) -> Plan:
     """Cameras to the server by RTP (three flows in five), server to clients by TCP with acknowledgements."""
     index = np.arange(flows)
@@ -92,7 +119,7 @@ def plan_video(packets: int, flows: int, size: int, rng: np.random.Generator) ->
     rank = ranks(flow)
     rtp = camera[flow]
     backward = ~rtp & (rng.random(packets) < 0.7)  # the server's data; the rest are the clients' acknowledgements
-    frame = np.where(rtp | backward, rng.integers(size - 100, size + 101, packets), 66)
+    frame = np.where(rtp | backward, rng.integers(size - 100, size + 101, packets), ACK_FRAME)
     plan = Plan(
         proto=np.where(camera, UDP_PROTO, TCP_PROTO),
         a_address=a_address,
@@ -199,9 +226,13 @@ def fill(rows: npt.NDArray[np.uint8], plan: Plan, part: slice, time_us: Ints) ->
     rows[udp] = some
     some = rows[~udp]
     rank = plan.rank[part][~udp]
-    put(some, at + 4, 4, 1_000_000 + rank * 1400 + flow[~udp])
-    put(some, at + 8, 4, np.where(plan.flags[part][~udp] & ACK, 2_000_000 + rank * 1400, 0))
-    put(some, at + 12, 1, 0x50)
+    bare = (frame[~udp] == ACK_FRAME) & (rank > 2)
+    put(some, at + 4, 4, plan.seq[part][~udp])
+    put(some, at + 8, 4, np.where(plan.flags[part][~udp] & ACK, plan.ack[part][~udp], 0))
+    put(some, at + 12, 1, np.where(bare, 0x80, 0x50))
+    options = some[bare]
+    options[:, at + TCP : at + TCP + 12] = 1  # no operation
+    some[bare] = options
     put(some, at + 13, 1, plan.flags[part][~udp])
     put(some, at + 14, 2, 0xFFFF)
     put(some, at + 16, 4, 0)
@@ -212,6 +243,7 @@ def generate(kind: str, path: Path, *, packets: int, flows: int, size: int, seed
     """Write the capture to `path` and return its length in bytes."""
     rng = np.random.default_rng(seed)
     plan = PLANS[kind][0](packets, flows, size, rng)
+    number(plan)
     time_us = START_S * 1_000_000 + np.cumsum(plan.gap_us)
     width = RECORD_HEADER + int(plan.frame.max())
     noise = rng.integers(0, 256, (CHUNK, width), np.uint8)
