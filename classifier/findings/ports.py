@@ -93,7 +93,7 @@ def port_rows(case: Case) -> list[PortRow]:
     products = {signature.product for signature in case.facts.signatures.signatures}
     for product in sorted(products):
         hosts = _hosts(case, product)
-        if len(hosts):
+        if hosts.any():
             for kind in _kinds(case, product):
                 rows += _of_kind(case, kind, hosts)
             rows += _without_sql(case, rows) if product == "digital_sentry" else []
@@ -101,11 +101,14 @@ def port_rows(case: Case) -> list[PortRow]:
 
 
 def _hosts(case: Case, product: str) -> Array:
-    """Sorted address numbers of hosts of a product: ends of its flows, and what the user says."""
+    """(n addresses,) bool: hosts of a product: ends of its flows, and what the user says."""
     flows = np.flatnonzero(case.of_product(product))
-    ends = np.unique(np.concatenate([case.addresses.orig[flows], case.addresses.resp[flows]]))
+    hosts = np.zeros(len(case.addresses), bool)
+    hosts[case.addresses.orig[flows]] = hosts[case.addresses.resp[flows]] = True
     said = [case.addresses.find(address) for address in case.servers_of(product)]
-    return np.union1d(ends[~case.addresses.group[ends]], np.array([k for k in said if k >= 0], "i8"))
+    hosts[[number for number in said if number >= 0]] = True
+    hosts &= ~case.addresses.group
+    return hosts
 
 
 def _kinds(case: Case, product: str) -> Iterator[list[Signature]]:
@@ -122,7 +125,7 @@ def _of_kind(case: Case, kind: Sequence[Signature], hosts: Array) -> list[PortRo
     """Rows of the components of one kind of host."""
     tried = case.attempts
     found: dict[tuple[int, int], dict[str, list[int]]] = {}
-    touched = np.isin(tried.client, hosts) | (np.isin(tried.server, hosts) & ~tried.scanned)
+    touched = hosts[tried.client] | (hosts[tried.server] & ~tried.scanned)
     names = case.labels.components
     for signature in kind:
         number = names.index(signature.id)

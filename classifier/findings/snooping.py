@@ -22,6 +22,7 @@ from classifier.columns import NO_VLAN
 from classifier.findings.groups import ANNOUNCEMENT, is_link_local, not_link_local
 from classifier.findings.model import Setting, Skipped
 from classifier.findings.vantage import BYSTANDER, HOST, PORT
+from classifier.flows.copies import GAP
 from classifier.flows.table import address_words
 from classifier.units import counted, span
 
@@ -44,6 +45,8 @@ RESTART = Setting("restart", 5, "s", "after a new join within which the data mus
 LEAVE = Setting("leave", 3, "s", "after a leave within which the data must stop")
 PACKETS = Setting("packets", 10, "packets", "of data that a claim rests on")
 SENDERS_COMPARED = 20
+LONG_PAUSE_NS = 60 * SECOND
+"""Time without any packet that was not captured, rather than quiet (ours)."""
 
 
 def lifetime_s(case: Case, age: float) -> float:
@@ -56,10 +59,23 @@ def lifetime_s(case: Case, age: float) -> float:
     return max(said, default=age)
 
 
+def too_short(case: Case, seconds: float) -> str:
+    """Why a capture does not last for a claim of absence; empty when it does. Long pauses without any packet do not
+    count: a network is never that quiet, so nothing was captured (CAP-PAUSE)."""
+    watched = case.read.watched
+    rows = watched.events.tolist() if watched is not None else []
+    paused = sum(row[1] - row[0] for row in rows if row[4] == GAP and row[1] - row[0] > LONG_PAUSE_NS)
+    if case.duration_ns - paused >= seconds * SECOND:
+        return ""
+    without = f" without pauses of {span(paused)}" if paused else ""
+    return f"the capture is {span(case.duration_ns - paused)} long{without}, the claim needs {seconds:.0f} s"
+
+
 def cannot_tell(case: Case, seconds: float) -> str:
     """Why the absence of IGMP messages means nothing here; empty when it does."""
-    if case.seconds < seconds:
-        return f"the capture is {span(case.duration_ns)} long, the claim needs {seconds:.0f} s"
+    short = too_short(case, seconds)
+    if short:
+        return short
     if case.groups.unread:
         return case.groups.unread
     if case.vantage.lossy:

@@ -146,7 +146,7 @@ SHARED = [
             "2 servers send to the media group 225.5.10.1 at the same time: 10.1.0.5 and 10.1.0.6",
             "sent 100 packets to 1 port",
             "from 07:33:24.000 UTC, for 5.90 s",
-            "Worse: on 1 port: 1025",
+            "Worse: on port 1025",
         ),
         severity="error",
         packets=200,
@@ -293,7 +293,12 @@ ADDRESSES = [
 
 
 def services(
-    site: Site, *, announcing: bool, length: int = 320 * S, every: int = 60 * S, quiet: bool = False
+    site: Site,
+    *,
+    announcing: bool,
+    length: int = 320 * S,
+    every: int = 60 * S,
+    paused: bool = False,
 ) -> tuple[Host, Host]:
     """A server with its client for `length`, captured at the server, which also sends other multicast."""
     server, client = site.host("server", "10.1.0.5"), site.host("client", "10.1.0.40")
@@ -302,14 +307,15 @@ def services(
     greeted(site, client, server, length)
     if announcing:
         announce(site, server, length, start=S, every=every)
-    if not quiet:
-        site.udp(2 * S, server, 5353, "224.0.0.251", 5353, bytes(40), ANY, ttl=255)
+    site.udp(2 * S, server, 5353, "224.0.0.251", 5353, bytes(40), ANY, ttl=255)
+    for at in range(30 * S, 0 if paused else length, 30 * S):
+        site.arp(at, server, client)
     return server, client
 
 
-def unannounced(length: int, *, announcing: bool = False) -> Callable[[Site], None]:
+def unannounced(length: int, *, announcing: bool = False, paused: bool = False) -> Callable[[Site], None]:
     def build(site: Site) -> None:
-        services(site, announcing=announcing, length=length)
+        services(site, announcing=announcing, length=length, paused=paused)
 
     return build
 
@@ -328,6 +334,8 @@ def out_of_reach(site: Site) -> None:
         digifort_at_work(site, site.host(f"server{number}", f"10.1.0.{number}"), client, seconds=3)
     for number in (5, 6, 7):
         greeted(site, client, site.hosts[f"10.1.0.{number}"], 320 * S + number * S)
+    for at in range(30 * S, 320 * S, 30 * S):
+        site.arp(at, client, site.hosts["10.1.0.5"])
 
 
 def listed_hosts(site: Site) -> None:
@@ -361,6 +369,13 @@ ANNOUNCEMENTS = [
     ),
     Scene("DGF-ANN-NONE", "announced", made(unannounced(320 * S, announcing=True)), fires=0),
     Scene("DGF-ANN-NONE", "too short", made(unannounced(200 * S)), fires=0, skipped="the claim needs 300 s"),
+    Scene(
+        "DGF-ANN-NONE",
+        "five minutes, mostly not captured",
+        made(unannounced(320 * S, paused=True)),
+        fires=0,
+        skipped="long without pauses of 5 min",
+    ),
     Scene("DGF-ANN-NONE", "captured elsewhere", made(out_of_reach), fires=0, skipped="reaches the point of capture"),
     Scene(
         "DGF-ANN-LIST",

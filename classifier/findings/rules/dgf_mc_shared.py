@@ -63,9 +63,10 @@ def _shared(case: Case, group: Group, setting: Callable[[str], float]) -> Findin
         f"{counted(len(rows[sender]), 'port')} ({rate(_rate(rows[sender]))})"
         for sender, name in zip(both, names, strict=True)
     ]
+    numbers = listed([str(port) for port in ports])
     worse = (
-        f" Worse: on {listed([str(port) for port in ports], 'port')} they sent at the same time, so receivers of such "
-        "a port get packets of two streams mixed."
+        f" Worse: on {'port' if len(ports) == 1 else 'ports'} {numbers} they sent at the same time, so receivers of "
+        "such a port get packets of two streams mixed."
         if ports
         else " No port had two senders at the same time, so far; each server counts its ports up on its own."
     )
