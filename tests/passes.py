@@ -12,11 +12,10 @@ import numpy as np
 from classifier.capture.model import CaptureInfo
 from classifier.columns import BIN, NO_VLAN
 from classifier.decode.protocols import LINK_CODES, component_of_link
+from classifier.engine import Pass
 from classifier.evidence.proofs import NO_PROOFS
 from classifier.evidence.reports import Reports
-from classifier.flows.stream_table import NO_STREAMS
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, address_words
-from classifier.flows.tcp_table import no_tcp
 from classifier.report import Report
 
 S = 1_000_000_000
@@ -73,6 +72,9 @@ class Signatures:
         return component_id.partition(".")[0]
 
     products = ()
+    hosts = ()
+    signatures = ()
+    services = ()
 
     def get(self, component_id: str) -> Any:
         return SimpleNamespace(otherwise="mssql") if component_id == "digital_sentry.sql" else None
@@ -169,10 +171,9 @@ def a_pass(
         captured_bytes=wire, first_ns=int(min(all_times[0])) if packets else None,
         last_ns=int(max(all_times[1])) if packets else None,
     )  # fmt: skip
-    read = SimpleNamespace(
+    read = Pass(
         captures=[info], flows=FlowTable(**columns), links=LinkTable(**links), bins=rows, bin_width_ns=WIDTH,
-        tcp=no_tcp(), streams=NO_STREAMS, reports=Reports(0), media=[],
-        memberships=[], learned=[], problems=[], unreadable=[], sources=["site.pcap"],
+        reports=Reports(0), sources=["site.pcap"],
     )  # fmt: skip
     labels = SimpleNamespace(
         components=tuple(owners),
@@ -189,6 +190,8 @@ def a_pass(
         statements=lambda i: [("", reason, None) for reason in flows[i].reasons],
         against=lambda i: [],
         doubtful=lambda rows: np.zeros(len(rows), bool),
+        own_side=lambda rows: np.zeros(len(rows), "i1"),
+        listening_end=lambda rows: np.zeros(len(rows), "i1"),
         proofs=NO_PROOFS,
         disputes=(),
     )

@@ -6,7 +6,8 @@ In: captures. Out: counts per direction, and what is wrong with the checked-in l
 
 Equal must be, for each direction of each five-tuple: retransmissions and segments out of order (those with data),
 zero windows, keep-alives, duplicate ACKs and gaps. Of ACKs for what was not captured only whether there are any: tshark
-counts other ones when several segments are missing.
+counts other ones when several segments are missing. And for each connection its state: tshark tells which segments are
+one connection (`tcp.stream`) and their flags, `state_of` what they come to.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ import numpy as np
 from agreement import address, name_of
 
 from classifier import engine
-from classifier.flows.table import FlowTable, address_text
+from classifier.flows.table import TCP_STATES, FlowTable, address_text
 from classifier.matching import load_signatures
 
 LIST = Path(__file__).resolve().parent / "data" / "tcp_agreement.toml"
@@ -43,6 +44,7 @@ COUNTS = {
 """tshark's `tcp.analysis.` field, and ours of `TCP_FACTS`."""
 WITH_DATA = ("retransmission", "out_of_order")
 ANY = "ack_lost_segment"
+STATE = "state"
 
 Endpoint = tuple[str, int]
 Opinion = Counter[tuple[str, Endpoint, Endpoint]]
@@ -63,6 +65,9 @@ def our_opinion(path: Path) -> Opinion:
                 found[field, *ends] += 1 if field == ANY else int(side[fact][k])
     for key in [key for key in found if key[0] == ANY]:
         found[key] = 1
+    for k in np.flatnonzero(flows.tcp_state):
+        ends = sorted((endpoint(flows, "orig", int(k)), endpoint(flows, "resp", int(k))))
+        found[f"{STATE} {TCP_STATES[flows.tcp_state[k]]}", ends[0], ends[1]] += 1
     return found
 
 
@@ -72,22 +77,70 @@ def endpoint(flows: FlowTable, side: str, flow: int) -> Endpoint:
     return address_text(words, int(flows.version[flow])), int(getattr(flows, f"{side}_port")[flow])
 
 
-HEADERS = ("ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport", "tcp.len")
+HEADERS = (
+    "ip.src",
+    "ipv6.src",
+    "tcp.srcport",
+    "ip.dst",
+    "ipv6.dst",
+    "tcp.dstport",
+    "tcp.len",
+    "tcp.stream",
+    "tcp.flags",
+    "icmp.type",
+    "icmpv6.type",
+    "frame.protocols",
+)
+SYN, RST, FIN, ACK = 2, 4, 1, 16
+Segment = tuple[Endpoint, int]
+"""Who sent it, and its flags."""
+
+
+def state_of(segments: Sequence[Segment]) -> str:
+    """The state of a connection (`classifier.flows.table.TCP_STATES`), from all its segments."""
+
+    def senders(mask: int, flags: int) -> set[Endpoint]:
+        return {sender for sender, had in segments if had & mask == flags}
+
+    syn, synack = senders(SYN | ACK, SYN), senders(SYN | ACK, SYN | ACK)
+    plain, fin, rst = senders(SYN | RST | ACK, ACK), senders(FIN, FIN), senders(RST, RST)
+    everybody = {sender for sender, _ in segments}
+    if len(syn) == 1:
+        opener = next(iter(syn))
+    elif synack and not syn:
+        opener = next(iter(everybody - synack), ("", 0))  # perhaps it was not captured
+    else:
+        opener = segments[0][0]
+    opened = (bool(syn) or bool(synack - {opener})) and opener in plain
+    if opened:
+        return "closed" if len(fin) == 2 else "reset" if rst else "half_closed" if fin else "established"
+    if synack - {opener}:
+        return "reset" if rst else "syn_ack_only"
+    if syn:
+        return "refused" if rst - {opener} else "attempt"
+    return "midstream_closed" if len(fin) == 2 else "midstream_reset" if rst else "midstream"
 
 
 def tshark_opinion(path: Path) -> Opinion:
     """Counts by tshark's sequence analysis, of the innermost headers."""
-    command = ["tshark", "-n", "-r", str(path), "-Y", "tcp.analysis.flags", "-T", "fields", "-E", "occurrence=l"]
+    command = ["tshark", "-n", "-r", str(path), "-Y", "tcp", "-T", "fields", "-E", "occurrence=l"]
     for name in (*HEADERS, *(f"tcp.analysis.{field}" for field in COUNTS)):
         command += ["-e", name]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=300, check=False)
     found: Opinion = Counter()
+    streams: dict[str, list[Segment]] = {}
+    ends: dict[str, list[Endpoint]] = {}
     for line in done.stdout.splitlines():
         cells = line.split("\t")
         if len(cells) != len(HEADERS) + len(COUNTS) or not cells[2]:
             continue
-        sender = address(cells[0] or cells[1]), int(cells[2])
-        receiver = address(cells[3] or cells[4]), int(cells[5])
+        layers = [layer for layer in cells[11].split(":") if layer in ("ip", "ipv6")]
+        six = int(layers[-1] == "ipv6")  # the innermost
+        sender = address(cells[six]), int(cells[2])
+        receiver = address(cells[3 + six]), int(cells[5])
+        if not cells[9] and not cells[10]:  # not what an ICMP error quotes
+            streams.setdefault(cells[7], []).append((sender, int(cells[8] or "0", 16)))
+            ends.setdefault(cells[7], sorted((sender, receiver)))
         for field, said in zip(COUNTS, cells[len(HEADERS) :], strict=True):
             if not said or (field in WITH_DATA and cells[6] == "0"):
                 continue
@@ -95,6 +148,8 @@ def tshark_opinion(path: Path) -> Opinion:
                 found[field, receiver, sender] = 1
             else:
                 found[field, sender, receiver] += 1
+    for stream, segments in streams.items():
+        found[f"{STATE} {state_of(segments)}", ends[stream][0], ends[stream][1]] += 1
     return found
 
 
@@ -115,13 +170,17 @@ def compare(ours: Opinion, theirs: Opinion) -> Pairs:
         mine, other = ({key: n for key, n in side.items() if key[0] == field and n} for side in (ours, theirs))
         if mine != other:
             pairs[field] = [sum(mine.values()), sum(other.values())]
+    mine, other = (Counter({k: n for k, n in side.items() if k[0].startswith(STATE)}) for side in (ours, theirs))
+    if mine != other:
+        pairs[STATE] = [(mine - other).total(), (other - mine).total()]
     return pairs
 
 
 HEAD = """\
 # Captures of the corpus whose TCP we and tshark count differently, by how much, and why. A file that is not listed must
 # agree, and a listed one must differ exactly so: [ours, tshark's], summed over all directions, of each count in which
-# any direction differs. Counts: python tests/tcp_agreement.py --rewrite; reasons: by hand.
+# any direction differs; `state`: connections that only we, and only tshark, give that state. Counts:
+# python tests/tcp_agreement.py --rewrite; reasons: by hand.
 """
 
 
@@ -158,7 +217,7 @@ def figures(found: Mapping[str, Pairs], theirs: Counter[str]) -> str:
     """How many files agree on what, one line per count."""
     lines = [
         f"{field}: {sum(field not in p for p in found.values())} of {len(found)} files, {theirs[field]} by tshark"
-        for field in COUNTS
+        for field in (*COUNTS, STATE)
     ]
     return "\n".join([*lines, f"all: {sum(not pairs for pairs in found.values())}"])
 
@@ -178,6 +237,8 @@ def measure(paths: list[Path]) -> tuple[dict[str, Pairs], Counter[str]]:
             found[name_of(path)] = compare(ours, theirs)
             for (field, *_), n in theirs.items():
                 sums[field] += n
+                if field.startswith(STATE):
+                    sums[STATE] += n
     return found, sums
 
 

@@ -20,8 +20,31 @@ def test_tcp_counts_are_tsharks() -> None:
     found, sums = tcp_agreement.measure(FILES)
     wrong = tcp_agreement.complaints(found, tcp_agreement.read_list())
     assert not wrong, "\n".join([*wrong, tcp_agreement.figures(found, sums)])
-    assert all(sums[field] for field in tcp_agreement.COUNTS), "the corpus shows nothing of it"
+    kinds = (*tcp_agreement.COUNTS, tcp_agreement.STATE)
+    assert all(sums[field] for field in kinds), "the corpus shows nothing of it"
     assert sum(not pairs for pairs in found.values()) >= 0.95 * len(FILES)
+
+
+@pytest.mark.parametrize(
+    ("segments", "state"),
+    [
+        ("a:2", "attempt"),
+        ("a:2 b:20", "refused"),
+        ("a:2 b:18", "syn_ack_only"),
+        ("b:18", "syn_ack_only"),
+        ("a:2 b:18 a:16", "established"),
+        ("a:2 b:18 a:16 a:17", "half_closed"),
+        ("a:2 b:18 a:16 a:17 b:17", "closed"),
+        ("a:2 b:18 a:16 b:20", "reset"),
+        ("a:2 b:18 a:4", "reset"),
+        ("a:16 b:16", "midstream"),
+        ("a:16 b:17 a:17", "midstream_closed"),
+        ("a:24 b:4", "midstream_reset"),
+    ],
+)
+def test_the_state_that_tsharks_flags_come_to(segments: str, state: str) -> None:
+    parsed = [((word[0], 1), int(word[2:])) for word in segments.split()]
+    assert tcp_agreement.state_of(parsed) == state
 
 
 def test_a_stale_entry_and_a_new_difference_are_complaints() -> None:

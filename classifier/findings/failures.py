@@ -16,6 +16,7 @@ from classifier.findings import filters
 from classifier.findings.attempts import Pair
 from classifier.findings.case import NAMED, joined, listed
 from classifier.findings.rejections import HOST, PORT, PROHIBITED, kind_of, words_of
+from classifier.flows.table import TCP_STATES
 from classifier.units import counted
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ WORDS = {
 }
 """How an attempt failed, in a title."""
 FLOWS_LISTED = 1000
+_ATTEMPT = TCP_STATES.index("attempt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,28 @@ def trouble(case: Case, numbers: Array) -> Trouble:
 
 def clients(case: Case, pairs: Array, noun: str = "") -> str:
     """The clients of some pairs, the first ones by name."""
-    few = case.addresses.texts(case.attempts.client[pairs[: NAMED + 1]]).tolist()
-    return listed(few + [""] * (len(pairs) - len(few)), noun if len(pairs) > 1 else "")
+    return _named(case, case.attempts.client[pairs], noun)
+
+
+def _named(case: Case, numbers: Array, noun: str = "") -> str:
+    """Some addresses, of which only the first ones are written out."""
+    few = case.addresses.texts(numbers[: NAMED + 1]).tolist()
+    return listed(few + [""] * (len(numbers) - len(few)), noun if len(numbers) > 1 else "")
+
+
+def not_judged(case: Case, pairs: Array) -> str:
+    """Why attempts of some pairs without an answer say nothing; empty when there are none."""
+    tried = case.attempts
+    rows = tried.flows_of(pairs[tried.counts[pairs, at.HALF_SEEN] > 0], at.HALF_SEEN)
+    rows = rows[case.flows.resp_packets[rows] == 0]
+    rows = rows[(case.flows.proto[rows] != at.TCP) | (case.flows.tcp_state[rows] == _ATTEMPT)]
+    if not len(rows):
+        return ""
+    asked = _named(case, np.unique(case.addresses.orig[rows]))
+    return (
+        f"{counted(len(rows), 'attempt')} of {asked} without an answer cannot be judged: this capture does not show "
+        "what is sent back"
+    )
 
 
 def title(case: Case, item: Trouble) -> str:

@@ -37,7 +37,7 @@ SETTINGS = (
 )
 """Thresholds; all ours."""
 
-PATH, SENDER, RECEIVER, CONTINUITY, SILENCE, JITTER, CAPTURE = range(7)
+PATH, SENDER, RECEIVER, CUT, CONTINUITY, SILENCE, JITTER, CAPTURE = range(8)
 """Kinds of trouble, the one to begin with first."""
 
 _SOUND = frozenset(
@@ -61,6 +61,8 @@ _REMEDIES = {
     "processor too busy. Lower the stream's bit rate or frame rate, or free the connection; look at the camera's load.",
     RECEIVER: "Packets pass here and do not arrive: look at what lies between this point and the receiver, then at the "
     "receiver itself (drops of its network card, socket buffer, processor).",
+    CUT: "The sender was alive and went on sending, so look at what lies between: ports that went down, a switch that "
+    "restarted, spanning tree, wireless, a route that changed at that time.",
     CONTINUITY: "The transport stream is torn: look at the path if packets are missing too, else at the encoder.",
     SILENCE: "Compare the time with the sender's log: a restart, a lost link or power (PoE), a stopped encoder.",
     JITTER: "Look for queues on the way (a full link, wireless, a busy switch) and for an overloaded sender; make sure "
@@ -124,8 +126,11 @@ def _troubles(
 ) -> Iterator[Trouble]:
     if row["packets"] < setting("packets"):
         return
+    silent = list(_silence(case, number, row, setting, busy))
+    yield from silent
     if row["kind"] == "rtp":
-        yield from _losses(case, row, setting, ground)
+        cut = row["longest_burst_lost"] if any(item.kind == CUT for item in silent) else 0
+        yield from _losses(case, row, setting, ground, cut)
         jitter = row["frame_jitter_ms"]
         if jitter is not None and jitter > setting("jitter_ms") and row["clock_basis"] not in ("", "assumed"):
             text = f"jitter of the pictures {jitter:.0f} ms on average, {row['max_frame_jitter_ms']:.0f} ms at most"
@@ -135,15 +140,15 @@ def _troubles(
         why = ", with no RTP packet missing: torn before it was sent" if row["kind"] == "rtp" else ""
         text = f"{counted(breaks, 'break')} of the continuity counters in {row['packets']:,} packets{why}"
         yield Trouble(CONTINUITY, breaks / row["packets"], text, row)
-    yield from _silence(case, number, row, setting, busy)
 
 
 def _is_copied(row: Row) -> bool:
     return bool(row["kind"] == "mpegts" and (row["cc_errors"] or 0) > _COPIED * row["packets"])
 
 
-def _losses(case: Case, row: Row, setting: Set, ground: _Ground) -> Iterator[Trouble]:
-    lost, expected = row["lost"], row["expected"]
+def _losses(case: Case, row: Row, setting: Set, ground: _Ground, cut: int) -> Iterator[Trouble]:
+    """`cut`: packets of an interruption, which is told by itself."""
+    lost, expected = row["lost"] - cut, row["expected"] - cut
     told = row["reported_loss"]
     if expected and lost / expected > setting("share"):
         alone = row["lost_alone"]
@@ -159,7 +164,7 @@ def _losses(case: Case, row: Row, setting: Set, ground: _Ground) -> Iterator[Tro
         elif told is not None and row["reports"] > 1 and row["reported_lost"] <= 0:
             text += f"; the receiver's {row['reports']:,} reports name no loss, so it had them"
             yield Trouble(CAPTURE, lost / expected, text, row)
-        elif alone is not None and alone <= setting("share") * expected:
+        elif alone is not None and alone - cut <= setting("share") * expected:
             text += f"; {row['lost_with_others']:,} of them at instants at which many streams have gaps"
             yield Trouble(CAPTURE, lost / expected, text, row)
         else:
@@ -198,11 +203,12 @@ def _silence(case: Case, number: int, row: Row, setting: Set, busy: Callable[[in
     begin, end = int(times[at]) + table.bin_width_ns, int(times[at + 1])
     if end > begin and busy(begin, end):
         text = f"silent for {span(int(silent_s * SECOND))} from {case.at(begin)} on, then it went on"
-        if row["kind"] == "rtp" and row["longest_burst_lost"] > _SENT_ON * silent_s * row["packets"] / max(
-            active_s, 1.0
-        ):
+        sent_on = _SENT_ON * silent_s * row["packets"] / max(active_s, 1.0)
+        if row["kind"] == "rtp" and row["longest_burst_lost"] > sent_on:
             text += f"; its numbers went on too ({row['longest_burst_lost']:,} missing): it was sent and did not come"
-        elif row["kind"] == "rtp" and not row["lost"] and not row["restarts"]:
+            yield Trouble(CUT, silent_s, text, row)
+            return
+        if row["kind"] == "rtp" and not row["lost"] and not row["restarts"]:
             text += "; no number is missing: the sender paused"
         yield Trouble(SILENCE, silent_s, text, row)
 
@@ -340,6 +346,8 @@ def _headline(item: Trouble) -> str:
         return f"{percent(item.amount)} of a stream's packets were never sent into its connection"
     if item.kind == RECEIVER:
         return f"the receiver misses {percent(item.amount)} behind the point of capture"
+    if item.kind == CUT:
+        return f"a stream was cut off for {span(int(item.amount * SECOND))}, while its sender went on"
     if item.kind == CONTINUITY:
         return "the transport stream is torn"
     if item.kind == SILENCE:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classifier.evidence.marks import mark_bit
 from classifier.findings.groups import ANNOUNCEMENT, MEDIA
 from classifier.findings.model import Need, Setting
 
@@ -37,6 +38,13 @@ def _announcements(case: Case) -> str:
     return "" if len(announcements(case)) else "no announcement of Digifort (225.0.0.100, 8650/udp) in this capture"
 
 
+def _used(case: Case) -> str:
+    if any(case.groups.of(component) for component in (MEDIA, ANNOUNCEMENT)):
+        return ""
+    return "nobody sends to or joins a group of Digifort in this capture"
+
+
+GROUPS = Need("a group of Digifort in use", _used)
 MEDIA_GROUP = Need("packets to a Digifort media group", _media)
 ANNOUNCEMENTS = Need("announcements of Digifort", _announcements)
 
@@ -62,8 +70,18 @@ def announcers(case: Case) -> set[int]:
     return set(announcements(case)["sender"].tolist())
 
 
-def good_ports(group: Group) -> Array:
-    """The group's SOURCE rows on ports that the media group uses."""
+def good_ports(case: Case, group: Group) -> Array:
+    """The group's SOURCE rows on ports that the media group uses, without those of RTCP alone."""
     port = group.sources["port"]
-    rows: Array = group.sources[(port >= FIRST_PORT) & (port <= LAST_PORT)]
+    rows: Array = group.sources[(port >= FIRST_PORT) & (port <= LAST_PORT) & ~only_rtcp(case, group.sources)]
     return rows
+
+
+def only_rtcp(case: Case, sources: Array) -> Array:
+    """(n,) bool: SOURCE rows of reports only: receivers of RTP send them to the group as well (RFC 3550 6)."""
+    bits = case.flows.evidence[case.groups.flows]
+    reports = (bits & mark_bit("rtcp") != 0) & (bits & mark_bit("rtp") == 0)
+    before = np.concatenate(([0], np.cumsum(reports)))
+    count: Array = before[sources["high"]] - before[sources["low"]]
+    only: Array = count == sources["high"] - sources["low"]
+    return only

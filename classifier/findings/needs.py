@@ -30,6 +30,10 @@ def _followed(case: Case) -> str:
     return "" if case.read.limits.follow else "--fast leaves the quality of streams and connections out"
 
 
+def _watched(case: Case) -> str:
+    return "--fast does not look for copies, sizes and times of single packets" if case.read.watched is None else ""
+
+
 def _tcp(case: Case) -> str:
     return "" if len(case.read.tcp) else "no TCP connection with data in this capture"
 
@@ -42,5 +46,6 @@ DIGIFORT = _product("digifort", "Digifort")
 DIGITAL_SENTRY = _product("digital_sentry", "Digital Sentry")
 PACKETS = Need("packets", _packets)
 FOLLOWED = Need("the quality of streams and connections (no --fast)", _followed)
+WATCHED = Need("a look at every packet (no --fast)", _watched)
 TCP_DATA = Need("TCP connections with data", _tcp)
 STREAMS = Need("media streams", _streams)

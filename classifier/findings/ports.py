@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from classifier.findings.case import Array, Case
     from classifier.matching.model import Signature
 
-WORKING, CANNOT_TELL, NOT_TRIED = "working", "cannot tell", "no attempt seen"
+WORKING, CANNOT_TELL, NOT_TRIED, NO_ANSWER = "working", "cannot tell", "no attempt seen", "no answer"
 STATES = {
     at.ESTABLISHED: WORKING,
     at.MIDSTREAM: WORKING,
@@ -53,8 +53,9 @@ KINDS = (
 class PortRow:
     """One component, one client, one server. `port`: 0 where it is not known; `server`: "" where it is not known.
 
-    `required`: as the signature says. `state`: "working", one of `BLOCKED`, "accepted, then reset", "cannot tell" or
-    "no attempt seen". `first_ns`, `record`: of the first packet, 0 without any. `flows`: flow ids, the first ones.
+    `required`: as the signature says. `state`: "working", one of `BLOCKED`, "accepted, then reset", "no answer" (UDP: a
+    SQL Server Browser need not answer), "cannot tell" or "no attempt seen". `first_ns`, `record`: of the first packet,
+    0 without any. `flows`: flow ids, the first ones.
     """
 
     product: str
@@ -71,6 +72,13 @@ class PortRow:
     pair: Pair | None
 
     @property
+    def failed(self) -> bool:
+        """Whether an attempt surely failed; silence is no proof with UDP."""
+        if self.pair is None:
+            return False
+        return bool(self.pair.failed if self.pair.proto == at.TCP else self.pair.counts[at.REJECTED])
+
+    @property
     def where(self) -> str:
         """`18772/tcp`."""
         return f"{self.port or 'dynamic'}/{self.transport}"
@@ -85,7 +93,7 @@ def port_rows(case: Case) -> list[PortRow]:
     products = {signature.product for signature in case.facts.signatures.signatures}
     for product in sorted(products):
         hosts = _hosts(case, product)
-        if len(hosts):
+        if hosts.any():
             for kind in _kinds(case, product):
                 rows += _of_kind(case, kind, hosts)
             rows += _without_sql(case, rows) if product == "digital_sentry" else []
@@ -93,11 +101,14 @@ def port_rows(case: Case) -> list[PortRow]:
 
 
 def _hosts(case: Case, product: str) -> Array:
-    """Sorted address numbers of hosts of a product: ends of its flows, and what the user says."""
+    """(n addresses,) bool: hosts of a product: ends of its flows, and what the user says."""
     flows = np.flatnonzero(case.of_product(product))
-    ends = np.unique(np.concatenate([case.addresses.orig[flows], case.addresses.resp[flows]]))
+    hosts = np.zeros(len(case.addresses), bool)
+    hosts[case.addresses.orig[flows]] = hosts[case.addresses.resp[flows]] = True
     said = [case.addresses.find(address) for address in case.servers_of(product)]
-    return np.union1d(ends[~case.addresses.group[ends]], np.array([k for k in said if k >= 0], "i8"))
+    hosts[[number for number in said if number >= 0]] = True
+    hosts &= ~case.addresses.group
+    return hosts
 
 
 def _kinds(case: Case, product: str) -> Iterator[list[Signature]]:
@@ -114,7 +125,7 @@ def _of_kind(case: Case, kind: Sequence[Signature], hosts: Array) -> list[PortRo
     """Rows of the components of one kind of host."""
     tried = case.attempts
     found: dict[tuple[int, int], dict[str, list[int]]] = {}
-    touched = np.isin(tried.client, hosts) | (np.isin(tried.server, hosts) & ~tried.scanned)
+    touched = hosts[tried.client] | (hosts[tried.server] & ~tried.scanned)
     names = case.labels.components
     for signature in kind:
         number = names.index(signature.id)
@@ -149,7 +160,7 @@ def _tried(case: Case, signature: Signature, number: int) -> PortRow:
         signature.required,
         pair.client,
         pair.server,
-        STATES[pair.state],
+        NO_ANSWER if pair.proto == at.UDP and pair.state == at.UNANSWERED else STATES[pair.state],
         pair.first_ns,
         int(case.flows.first_record[flows[0]]),
         tuple(flows[:1000].tolist()),

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classifier.columns import NO_VLAN
-from classifier.findings.groups import is_link_local, not_link_local
+from classifier.findings.groups import ANNOUNCEMENT, is_link_local, not_link_local
 from classifier.findings.model import Setting, Skipped
 from classifier.findings.vantage import BYSTANDER, HOST, PORT
+from classifier.flows.copies import GAP
 from classifier.flows.table import address_words
 from classifier.units import counted, span
 
@@ -44,6 +45,8 @@ RESTART = Setting("restart", 5, "s", "after a new join within which the data mus
 LEAVE = Setting("leave", 3, "s", "after a leave within which the data must stop")
 PACKETS = Setting("packets", 10, "packets", "of data that a claim rests on")
 SENDERS_COMPARED = 20
+LONG_PAUSE_NS = 60 * SECOND
+"""Time without any packet that was not captured, rather than quiet (ours)."""
 
 
 def lifetime_s(case: Case, age: float) -> float:
@@ -56,10 +59,23 @@ def lifetime_s(case: Case, age: float) -> float:
     return max(said, default=age)
 
 
+def too_short(case: Case, seconds: float) -> str:
+    """Why a capture does not last for a claim of absence; empty when it does. Long pauses without any packet do not
+    count: a network is never that quiet, so nothing was captured (CAP-PAUSE)."""
+    watched = case.read.watched
+    rows = watched.events.tolist() if watched is not None else []
+    paused = sum(row[1] - row[0] for row in rows if row[4] == GAP and row[1] - row[0] > LONG_PAUSE_NS)
+    if case.duration_ns - paused >= seconds * SECOND:
+        return ""
+    without = f" without pauses of {span(paused)}" if paused else ""
+    return f"the capture is {span(case.duration_ns - paused)} long{without}, the claim needs {seconds:.0f} s"
+
+
 def cannot_tell(case: Case, seconds: float) -> str:
     """Why the absence of IGMP messages means nothing here; empty when it does."""
-    if case.seconds < seconds:
-        return f"the capture is {span(case.duration_ns)} long, the claim needs {seconds:.0f} s"
+    short = too_short(case, seconds)
+    if short:
+        return short
     if case.groups.unread:
         return case.groups.unread
     if case.vantage.lossy:
@@ -105,21 +121,24 @@ def no_address(host: str) -> bool:
 # -- groups nobody asks about
 
 
-def joined(case: Case) -> dict[tuple[int, int], dict[str, list[Membership]]]:
-    """Joins per (VLAN, IP version) and group, of groups that switches may filter."""
+def joined(case: Case, groups: Iterable[str]) -> dict[tuple[int, int], dict[str, list[Membership]]]:
+    """Joins per (VLAN, IP version) and group, of those of some groups that switches may filter."""
     out: dict[tuple[int, int], dict[str, list[Membership]]] = defaultdict(lambda: defaultdict(list))
-    for group, items in case.groups.messages.items():
+    for group in groups:
         if not is_link_local(group):
-            for item in items:
+            for item in case.groups.messages.get(group, []):
                 if item.kind == "join":
                     out[item.vlan, family(group)][group].append(item)
     return out
 
 
-def unqueried(case: Case, age: float) -> Iterator[tuple[tuple[int, int], dict[str, list[Membership]]] | Skipped]:
-    """Networks with members and without any query: ((VLAN, IP version), joins by group)."""
+def unqueried(
+    case: Case, age: float, some: Sequence[Group] | None = None
+) -> Iterator[tuple[tuple[int, int], dict[str, list[Membership]]] | Skipped]:
+    """Networks with members (of some groups, or any) and without any query: ((VLAN, IP version), joins by group)."""
     asked = {(item.vlan, family(item.host)) for item in case.groups.queries}
-    for where, groups in joined(case).items():
+    names = case.groups.messages if some is None else [group.address for group in some]
+    for where, groups in joined(case, names).items():
         if where in asked:
             continue
         because = cannot_tell(case, age)
@@ -136,11 +155,15 @@ def unqueried(case: Case, age: float) -> Iterator[tuple[tuple[int, int], dict[st
 
 
 def silent(case: Case, setting: Values, groups: Sequence[Group]) -> Iterator[tuple[Group, int, int] | Skipped]:
-    """Groups with members and without data: (group, from, to)."""
+    """Groups with members and without data: (group, from, to).
+
+    Digifort's announcements are left out: how often they come is not public (DGF-ANN-NONE).
+    """
     short = hidden = 0
+    rare = {*case.groups.known_services, *case.groups.addresses_of(ANNOUNCEMENT)}
     for group in not_link_local(groups):
         joins = group.joins
-        if not joins or group.address in case.groups.known_services or is_assigned(group.address):
+        if not joins or group.address in rare or is_assigned(group.address):
             continue
         start, end = joins[0].ts_ns, member_until(case, group)
         if end - start < setting("membership") * SECOND:

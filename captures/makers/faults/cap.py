@@ -358,6 +358,14 @@ SCENES: list[Scene] = [
     Scene("CAP-COPIES", "in two files", lambda: two_files(10 * US), says=("in another file", "read one of them")),
     Scene("CAP-COPIES", "sent again by TCP", sent_again, fires=0),
     Scene(
+        "CAP-COPIES",
+        "--fast",
+        lambda: mirrored("exact"),
+        fires=0,
+        skipped="--fast does not look for copies",
+        options={"limits": Limits(follow=False)},
+    ),
+    Scene(
         "CAP-GIANTS",
         "offload",
         lambda: large_segments(20_000),

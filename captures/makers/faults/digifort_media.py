@@ -286,7 +286,8 @@ SCENES: list[Scene] = [
         "DGF-MEDIA-LOSS",
         "ten seconds of a camera's packets did not come",
         made(at_work(30), camera(1, end=30, lost=range(120, 240))),
-        says=("packets do not arrive", "its numbers went on too (120 missing): it was sent and did not come"),
+        says=("a stream was cut off for 11", "its numbers went on too (120 missing): it was sent and did not come"),
+        never=("do not arrive",),
     ),
     Scene(
         "DGF-MEDIA-LOSS",

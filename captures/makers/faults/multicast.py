@@ -10,7 +10,7 @@ from classifier.matching.site import Site as Known
 from ..digifort import ANNOUNCE_GROUP, GROUP
 from ..files import capture_bytes
 from ..media import RtpStream
-from ..payloads import digifort_login
+from ..payloads import digifort_login, rtcp_receiver_report
 from ..site import MS, Host, S, Site
 from ..tcp import Conversation
 from .scene import ANY, Scene, digifort_at_work, lan
@@ -113,6 +113,30 @@ def routed_copies(site: Site) -> None:
         site.udp(at + MS, behind, 52_000, GROUP, 1025, VIDEO, ANY, ttl=15)
 
 
+def receivers_report(site: Site) -> None:
+    """Clients that receive the server's RTP send their RTCP reports to the group, one port up."""
+    server = site.host("server", "10.1.0.5")
+    stream = RtpStream(site, server, 52_000, GROUP, 1025, ANY, ttl=16)
+    clients = [site.host(f"client{n}", f"10.1.0.{n}") for n in (40, 41)]
+    for number, at in enumerate(range(0, 15 * S, 250 * MS)):
+        stream.h264_picture(at, 500, key=False)
+        for client in clients:
+            if number % 4 == 0:
+                report = rtcp_receiver_report(int(client.ip[-2:]), stream.ssrc, 0, stream.highest, 40, client.name)
+                site.udp(at + MS, client, 52_001, GROUP, 1026, report, ANY, ttl=16)
+
+
+def two_vlans(ttl: int) -> Callable[[Site], None]:
+    """A trunk: one server in each of two VLANs, with the same group."""
+
+    def build(site: Site) -> None:
+        for vlan in (10, 20):
+            site.vlan = vlan
+            send(site, site.host(f"server{vlan}", f"10.{vlan}.0.5"), GROUP, 1025, 0, 5 * S, ttl=ttl)
+
+    return build
+
+
 SHARED = [
     Scene(
         "DGF-MC-SHARED",
@@ -122,7 +146,7 @@ SHARED = [
             "2 servers send to the media group 225.5.10.1 at the same time: 10.1.0.5 and 10.1.0.6",
             "sent 100 packets to 1 port",
             "from 07:33:24.000 UTC, for 5.90 s",
-            "Worse: on 1 port: 1025",
+            "Worse: on port 1025",
         ),
         severity="error",
         packets=200,
@@ -149,6 +173,9 @@ SHARED = [
         made(two_servers(second_at=10 * S)),
         fires=0,
     ),
+    Scene("DGF-MC-SHARED", "receivers' reports", made(receivers_report), fires=0),
+    Scene("DGF-MC-SHARED", "two VLANs that routers may join", made(two_vlans(8))),
+    Scene("DGF-MC-SHARED", "two VLANs, TTL 1", made(two_vlans(1)), fires=0),
     Scene("DGF-MC-SHARED", "one machine with two addresses", made(one_machine), fires=0),
     Scene("DGF-MC-SHARED", "a relay sends the same stream on", made(relayed), fires=0),
     Scene("DGF-MC-SHARED", "routed copies of one server's packets", made(routed_copies), fires=0),
@@ -239,6 +266,7 @@ ADDRESSES = [
         made(on_ports(65533, 65534, 1025, 1026)),
         says=("The numbers wrapped: port 65534 came into use at 07:33:20.000 UTC, then port 1025 at 07:33:22.000 UTC",),
     ),
+    Scene("DGF-MC-PORTS", "reports are no stream", made(receivers_report), says=("uses port 1025",)),
     Scene("DGF-MC-PORTS", "only ports of others", made(on_ports(500)), fires=0),
     Scene(
         "DGF-MC-BADPORT",
@@ -265,7 +293,12 @@ ADDRESSES = [
 
 
 def services(
-    site: Site, *, announcing: bool, length: int = 320 * S, every: int = 60 * S, quiet: bool = False
+    site: Site,
+    *,
+    announcing: bool,
+    length: int = 320 * S,
+    every: int = 60 * S,
+    paused: bool = False,
 ) -> tuple[Host, Host]:
     """A server with its client for `length`, captured at the server, which also sends other multicast."""
     server, client = site.host("server", "10.1.0.5"), site.host("client", "10.1.0.40")
@@ -274,16 +307,24 @@ def services(
     greeted(site, client, server, length)
     if announcing:
         announce(site, server, length, start=S, every=every)
-    if not quiet:
-        site.udp(2 * S, server, 5353, "224.0.0.251", 5353, bytes(40), ANY, ttl=255)
+    site.udp(2 * S, server, 5353, "224.0.0.251", 5353, bytes(40), ANY, ttl=255)
+    for at in range(30 * S, 0 if paused else length, 30 * S):
+        site.arp(at, server, client)
     return server, client
 
 
-def unannounced(length: int, *, announcing: bool = False) -> Callable[[Site], None]:
+def unannounced(length: int, *, announcing: bool = False, paused: bool = False) -> Callable[[Site], None]:
     def build(site: Site) -> None:
-        services(site, announcing=announcing, length=length)
+        services(site, announcing=announcing, length=length, paused=paused)
 
     return build
+
+
+def waiting(site: Site) -> None:
+    """A client joins the announcements' group, where another program talks on a port of its own."""
+    _, client = services(site, announcing=False, length=20 * S)
+    site.igmp_join(2 * S, client, [ANNOUNCE_GROUP])
+    send(site, site.host("other", "10.1.0.7"), ANNOUNCE_GROUP, 9001, 3 * S, 5 * S)
 
 
 def out_of_reach(site: Site) -> None:
@@ -293,6 +334,8 @@ def out_of_reach(site: Site) -> None:
         digifort_at_work(site, site.host(f"server{number}", f"10.1.0.{number}"), client, seconds=3)
     for number in (5, 6, 7):
         greeted(site, client, site.hosts[f"10.1.0.{number}"], 320 * S + number * S)
+    for at in range(30 * S, 320 * S, 30 * S):
+        site.arp(at, client, site.hosts["10.1.0.5"])
 
 
 def listed_hosts(site: Site) -> None:
@@ -326,6 +369,13 @@ ANNOUNCEMENTS = [
     ),
     Scene("DGF-ANN-NONE", "announced", made(unannounced(320 * S, announcing=True)), fires=0),
     Scene("DGF-ANN-NONE", "too short", made(unannounced(200 * S)), fires=0, skipped="the claim needs 300 s"),
+    Scene(
+        "DGF-ANN-NONE",
+        "five minutes, mostly not captured",
+        made(unannounced(320 * S, paused=True)),
+        fires=0,
+        skipped="long without pauses of 5 min",
+    ),
     Scene("DGF-ANN-NONE", "captured elsewhere", made(out_of_reach), fires=0, skipped="reaches the point of capture"),
     Scene(
         "DGF-ANN-LIST",
@@ -341,7 +391,8 @@ ANNOUNCEMENTS = [
         severity="info",
         packets=10,
     ),
-    Scene("DGF-ANN-LIST", "nobody announces", made(unannounced(30 * S)), fires=0),
+    Scene("DGF-ANN-LIST", "a client waits, nobody announces", made(waiting), fires=0),
+    Scene("DGF-ANN-LIST", "nobody", made(unannounced(30 * S)), fires=0, skipped="nobody sends to or joins"),
     Scene(
         "DGF-ANN-SCOPE",
         "a client behind a router",

@@ -89,9 +89,16 @@ SCENES: list[Scene] = [
         says=("10.1.0.40 cannot reach 6 services", "6 no answer"),
         packets=18,
     ),
+    Scene(
+        "NET-CONN-FAIL",
+        "a product's port and no product",
+        made(fails("refused", 7, 8600, CLIENT)),
+        says=("8600/tcp (Digifort Server): refused", "is what the port suggests; nothing else"),
+        severity="warning",
+    ),
     Scene("NET-CONN-FAIL", "the second SYN is answered", made(lost_once(8080)), fires=0),
     Scene("NET-CONN-FAIL", "too late to tell", made(too_late), fires=0),
-    Scene("NET-CONN-FAIL", "only one direction captured", only_sent, fires=0),
+    Scene("NET-CONN-FAIL", "only one direction captured", only_sent, fires=0, skipped="1 attempt of 10.1.0.40 without"),
     Scene(
         "NET-SCAN",
         "ports of a host",

@@ -80,6 +80,19 @@ def two_queriers(
     return build
 
 
+def failover(version: int) -> Callable[[Site], None]:
+    """The lower address dies; the higher one takes over and asks often."""
+
+    def build(site: Site) -> None:
+        first, second = site.host("first", "10.1.0.1"), site.host("second", "10.1.0.2")
+        for at in range(0, 100 * S, 20 * S):
+            query(site, at, first, version=version, interval=20)
+        for at in range(130 * S, 300 * S, 20 * S):
+            query(site, at, second, version=version, interval=20)
+
+    return build
+
+
 def mld_queriers(site: Site) -> None:
     """The same in IPv6: two routers send MLD queries every minute."""
     router = IPv6ExtHdrHopByHop(options=[RouterAlert()])
@@ -114,6 +127,13 @@ def versions(*asked: int, reports: int) -> Callable[[Site], None]:
             site.igmp_join(number * 60 * S + 12 * S, member, [CCTV], version=reports, change=False)
 
     return build
+
+
+def two_networks(site: Site) -> None:
+    """A mirror of two networks without tags: their queriers ask in versions of their own."""
+    for number, version in enumerate((2, 3)):
+        for at in range(0, 240 * S, 60 * S):
+            query(site, at, site.host(f"router{number}", f"10.{number}.0.1"), version=version)
 
 
 QUERIERS = [
@@ -160,6 +180,7 @@ QUERIERS = [
     Scene(
         "NET-MC-QUERIERS", "in IPv6", made(mld_queriers), says=("fe80::1 and fe80::2",), severity="warning", packets=10
     ),
+    Scene("NET-MC-QUERIERS", "the second takes over", made(failover(2)), fires=0),
     Scene("NET-MC-QUERIERS", "the second gives way", made(two_queriers(polite=True)), fires=0),
     Scene(
         "NET-MC-QUERIERS",
@@ -190,6 +211,7 @@ QUERIERS = [
         made(versions(2, 2, 2, reports=3)),
         says=("IGMPv3 reports although the querier asks in v2: 10.1.0.40", "3 reports"),
     ),
+    Scene("NET-MC-VERSION", "two networks", made(two_networks), fires=0),
     Scene("NET-MC-VERSION", "older answers", made(versions(3, 3, 3, reports=2)), fires=0),
     Scene("NET-MC-VERSION", "one version", made(versions(3, 3, 3, reports=3)), fires=0),
 ]
@@ -227,7 +249,8 @@ def bystander(
         camera, pc = site.host("camera", "10.1.0.20"), site.host("pc", "10.1.0.30")
         send(site, camera, group, 5004, 0, length, every=every)
         site.arp(S, pc, camera, answered=False)
-        site.udp(S, pc, 5353, "224.0.0.251", 5353, bytes(40), ANY, ttl=255)
+        for host in (pc, site.host("printer", "10.1.0.31")):
+            site.udp(S, host, 5353, "224.0.0.251", 5353, bytes(40), ANY, ttl=255)
         if asks:
             query(site, S, site.host("switch", "10.1.0.1"))
         if joined:
@@ -282,6 +305,7 @@ DATA = [
     Scene("NET-MC-NODATA", "a discovery group", made(members_only(group="239.255.255.250")), fires=0),
     Scene("NET-MC-NODATA", "a protocol's own group", made(members_only(group="224.0.1.60")), fires=0),
     Scene("NET-MC-NODATA", "a filter", made(members_only(filtered=True)), fires=0, skipped="but none for other groups"),
+    Scene("NET-MC-NODATA", "announcements are rare", made(members_only(group=ANNOUNCE_GROUP)), fires=0),
     Scene("NET-MC-NODATA", "left again", made(members_only(leaves=20 * S)), fires=0, skipped="less than 30 s"),
     Scene(
         "NET-MC-FLOODED",

@@ -50,7 +50,7 @@ RULE = Rule(
     "interfaces together with mergecap, which sorts; reorder a file with reordercap IN OUT.",
     source="ours; times as the file has them",
     check=check,
-    needs=(needs.PACKETS, needs.FOLLOWED),
+    needs=(needs.PACKETS, needs.WATCHED),
     settings=(
         Setting("seconds", 1, "s", "that a time must be earlier than the one before it in its file (0.1 at least)"),
     ),

@@ -65,7 +65,7 @@ RULE = Rule(
     "keep time by NTP or PTP; shift a file with editcap -t.",
     source="ours; RFC 9293, 3.5: a SYN-ACK answers a SYN",
     check=check,
-    needs=(needs.PACKETS, needs.FOLLOWED),
+    needs=(needs.PACKETS, needs.WATCHED),
     settings=(
         Setting("seconds", 0.1, "s", "that the times of packets in two files may differ"),
         Setting("early", 0.001, "s", "that a SYN-ACK must be earlier than its SYN"),

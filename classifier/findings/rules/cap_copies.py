@@ -68,7 +68,7 @@ RULE = Rule(
     "beginning; a "
     "TCP segment that is sent again has a new IP identification (RFC 6864, 4)",
     check=check,
-    needs=(needs.PACKETS, needs.FOLLOWED),
+    needs=(needs.PACKETS, needs.WATCHED),
     settings=(
         Setting("share", 0.01, "share", "of the packets that could be judged, from which it is said"),
         Setting("copies", 5, "packets", "from which it is said"),

@@ -50,7 +50,7 @@ RULE = Rule(
     "capturing (Linux: ethtool -K eth0 tso off gso off gro off; Windows: Large Send Offload of the card).",
     source="IEEE 802.3: 1500 bytes of payload; 9216 bytes, what switches carry as jumbo frame, is usual, no standard",
     check=check,
-    needs=(needs.PACKETS, needs.FOLLOWED),
+    needs=(needs.PACKETS, needs.WATCHED),
     settings=(
         Setting("share", 0.001, "share", "of the packets, from which it is said"),
         Setting("packets", 3, "packets", "larger than 1500 bytes, from which it is said"),

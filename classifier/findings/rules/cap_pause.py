@@ -48,6 +48,6 @@ RULE = Rule(
     "packet for a minute is rare: switches alone send something every few seconds.",
     source="ours; times as the file has them",
     check=check,
-    needs=(needs.PACKETS, needs.FOLLOWED),
+    needs=(needs.PACKETS, needs.WATCHED),
     settings=(Setting("seconds", 60, "s", "without any packet, from which it is said (10 at least)"),),
 )

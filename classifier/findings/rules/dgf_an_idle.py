@@ -65,8 +65,8 @@ def _one(
     return Finding(
         title=f"{name} server {case.place(host)} gets no data: {whom} to it",
         summary=(
-            f"In {span(case.duration_ns)} none of {listed(sorted_addresses(servers), 'Digifort server')} opened or "
-            f"used a connection to it{where}. {by} A connection that was silent all that time would look the same."
+            f"In {span(case.duration_ns)} {listed(sorted_addresses(servers))} opened or used no connection to it{where}"
+            f". {by} A connection that was silent all that time would look the same."
         ),
         flow_ids=rows.tolist(),
         first_record=case.first_record(rows.tolist()),

@@ -10,7 +10,7 @@ from classifier.findings import filters
 from classifier.findings.case import Array, Case, listed, sorted_addresses
 from classifier.findings.groups import distinct
 from classifier.findings.model import Finding, Rule
-from classifier.findings.multicast import ANNOUNCE_SOURCE, announcements
+from classifier.findings.multicast import ANNOUNCE_SOURCE, GROUPS, announcements
 from classifier.findings.rules.dgf_ann_none import SERVICES
 from classifier.units import counted, span
 
@@ -101,4 +101,5 @@ RULE = Rule(
         "By using this information, clients and servers will be able to locate Digifort Services on network."
     ),
     check=check,
+    needs=(GROUPS,),
 )

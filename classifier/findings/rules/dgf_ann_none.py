@@ -9,6 +9,7 @@ import numpy as np
 from classifier.findings.case import Case, listed
 from classifier.findings.model import Finding, Need, Rule, Setting, Skipped
 from classifier.findings.multicast import ANNOUNCE_SOURCE, announcers
+from classifier.findings.snooping import too_short
 from classifier.findings.vantage import HOST, PORT
 from classifier.units import span
 
@@ -28,11 +29,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
     silent = [host for host in case.hosts_of(*SERVICES) if host not in announcing]
     if not silent:
         return
-    if case.seconds < setting("seconds"):
-        yield Skipped(
-            f"the capture is {span(case.duration_ns)} long, the claim needs {setting('seconds'):.0f} s: how often "
-            "servers announce themselves is not public"
-        )
+    short = too_short(case, setting("seconds"))
+    if short:
+        yield Skipped(f"{short}: how often servers announce themselves is not public")
         return
     if case.vantage.lossy:
         yield Skipped(f"packets are missing from the capture: {', '.join(case.vantage.loss)}")

@@ -42,10 +42,10 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         yield Finding(
             title=f"Announcements of {case.place(name)} cannot reach {counted(len(hosts), 'host')} behind a router",
             summary=(
-                f"They are sent with TTL {ttl}, and {counted(between, 'router')} or more lies between {name} and "
-                f"{listed(hosts)}, as the TTLs of their connections show. Their lists of available servers do not "
-                f"show {name}; the connections themselves work. {counted(len(near), 'other host')} talking with it "
-                f"{'is' if len(near) == 1 else 'are'} not behind a router."
+                f"They are sent with TTL {ttl}, and the TTLs of their connections show at least "
+                f"{counted(between, 'router')} between {name} and {listed(hosts)}. Lists of available servers there do "
+                f"not show {name}; the connections themselves work. Not behind a router, and talking with it: "
+                f"{counted(len(near), 'other host')}."
             ),
             flow_ids=flow_ids,
             first_record=case.first_record(flow_ids),

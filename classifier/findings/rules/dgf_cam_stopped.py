@@ -119,7 +119,7 @@ def _finding(case: Case, rank: int, group: list[_Stop], end: int) -> Finding:
     return Finding(
         title=title,
         summary=(
-            f"{listed(cameras, 'camera')}: no media in the last {left} of the capture, while the server goes on. {then}"
+            f"{listed(cameras)} sent no media in the last {left} of the capture, while the server goes on. {then}"
         ),
         flow_ids=flows,
         first_record=case.first_record(flows),

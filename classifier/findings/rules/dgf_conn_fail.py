@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from classifier.findings import attempts as at
 from classifier.findings import failures, needs
 from classifier.findings.case import Case
-from classifier.findings.model import Finding, Rule
+from classifier.findings.model import Finding, Rule, Skipped
 from classifier.findings.ports import NOT_TRIED, PortRow, matrix
 
 
-def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
+def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
     rows = [row for row in case.ports if row.product == "digifort"]
-    failed = {(row.server, row.port) for row in rows if row.pair is not None and row.pair.failed}
+    because = failures.not_judged(case, np.array([row.pair.number for row in rows if row.pair is not None], "i8"))
+    if because:
+        yield Skipped(because)
+    failed = {(row.server, row.port) for row in rows if row.failed}
     tried, troubles = case.attempts, []
     for server, port in failed:
         pairs = tried.find(server=server, port=port, proto=at.TCP)  # also those beyond the rows that are kept

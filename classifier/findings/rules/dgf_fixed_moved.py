@@ -11,7 +11,7 @@ from classifier.findings import needs
 from classifier.findings.case import UDP, Case, listed, sorted_addresses
 from classifier.findings.endpoints import by_responder, endpoint_filter, flows_filter, originators
 from classifier.findings.media import digifort_servers
-from classifier.findings.model import Finding, Rule
+from classifier.findings.model import Finding, Rule, Skipped
 from classifier.units import counted
 
 _OLD = (
@@ -23,8 +23,10 @@ _LOOKED_AT = 200
 """Hosts that search from the port, whose answers are looked at."""
 
 
-def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
+def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
     yield from _api(case)
+    if not case.read.limits.follow:
+        yield Skipped("--fast leaves media streams out, so the ports of cameras' media are not known")
     yield from _media(case)
     yield from _answers(case)
 
@@ -111,14 +113,14 @@ def _answers(case: Case) -> Iterator[Finding]:
             continue
         ports = np.unique(np.where(turned[rows], flows.orig_port[rows], flows.resp_port[rows])).tolist()
         senders = np.unique(np.where(turned[rows], resp[rows], orig[rows]))
-        devices = listed(sorted_addresses(case.addresses.texts(senders).tolist()), "device")
+        devices = listed(sorted_addresses(case.addresses.texts(senders).tolist()))
         text, packets = flows_filter(case, rank, rows.tolist())
         address = case.addresses.text(host)
         yield Finding(
             title=f"UPnP answers to {case.place(address)} come to another port than {signature.ports.text()}",
             summary=(
                 f"The search left from port {signature.ports.text()} at {case.at(begin)}; answers of {devices} came to "
-                f"{listed([str(port) for port in ports], 'port')}, from which this host sent nothing. {_OLD}"
+                f"port {listed([str(port) for port in ports])}, from which this host sent nothing. {_OLD}"
             ),
             flow_ids=rows.tolist(),
             first_record=case.first_record(rows.tolist()),

@@ -8,7 +8,7 @@ from classifier.findings import filters
 from classifier.findings.case import Case, listed
 from classifier.findings.groups import ANNOUNCEMENT, MEDIA, Group, distinct, group_mac
 from classifier.findings.model import Finding, Rule
-from classifier.findings.multicast import MEDIA_SOURCE
+from classifier.findings.multicast import GROUPS, MEDIA_SOURCE
 from classifier.tables.addresses import mac_text
 from classifier.units import counted, rate
 
@@ -76,4 +76,5 @@ RULE = Rule(
         + "; RFC 1112 section 6.4 for the MAC address"
     ),
     check=check,
+    needs=(GROUPS,),
 )

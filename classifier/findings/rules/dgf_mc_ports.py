@@ -17,13 +17,13 @@ from classifier.units import counted, rate
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     for group in media_groups(case):
-        rows = good_ports(group)
+        rows = good_ports(case, group)
         if len(rows):
             yield _finding(case, group, setting)
 
 
 def _finding(case: Case, group: Group, setting: Callable[[str], float]) -> Finding:
-    rows = good_ports(group)
+    rows = good_ports(case, group)
     ports, at = np.unique(rows["port"], return_inverse=True)
     wire = sums(at, rows["wire"], len(ports))
     first, last = lowest(at, rows["first_ns"], len(ports)), highest(at, rows["last_ns"], len(ports))

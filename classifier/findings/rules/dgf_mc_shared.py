@@ -7,11 +7,20 @@ from itertools import combinations
 
 import numpy as np
 
+from classifier.columns import NO_VLAN
 from classifier.findings import filters
 from classifier.findings.case import Array, Case, listed
 from classifier.findings.groups import Group
 from classifier.findings.model import Finding, Rule, Setting
-from classifier.findings.multicast import MEDIA_GROUP, MEDIA_SOURCE, PACKETS, SECOND, announcers, media_groups
+from classifier.findings.multicast import (
+    MEDIA_GROUP,
+    MEDIA_SOURCE,
+    PACKETS,
+    SECOND,
+    announcers,
+    media_groups,
+    only_rtcp,
+)
 from classifier.units import counted, rate, span
 
 SENDERS = 20
@@ -31,13 +40,16 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
 
 def _shared(case: Case, group: Group, setting: Callable[[str], float]) -> Finding | None:
     gap, least = int(setting("pause") * SECOND), int(setting("overlap") * SECOND)
-    rows = {sender: group.of_sender(sender) for sender in group.senders[:SENDERS]}
+    sources = group.sources[~only_rtcp(case, group.sources)]
+    rows = {sender: sources[sources["sender"] == sender] for sender in group.senders[:SENDERS]}
     rows = {sender: of for sender, of in rows.items() if int(of["packets"].sum()) >= setting("packets")}
     runs = {sender: case.groups.runs(of, gap) for sender, of in rows.items()}
     pairs = []
     for a, b in combinations(rows, 2):
         common = overlap(runs[a], runs[b])
-        if sum(end - start for start, end in common) > least and not one_host(case, group, a, b):
+        if sum(end - start for start, end in common) <= least:
+            continue
+        if not one_host(case, group, a, b) and not _apart(group, rows[a], rows[b]):
             pairs.append((a, b, common))
     if not pairs:
         return None
@@ -51,9 +63,10 @@ def _shared(case: Case, group: Group, setting: Callable[[str], float]) -> Findin
         f"{counted(len(rows[sender]), 'port')} ({rate(_rate(rows[sender]))})"
         for sender, name in zip(both, names, strict=True)
     ]
+    numbers = listed([str(port) for port in ports])
     worse = (
-        f" Worse: on {listed([str(port) for port in ports], 'port')} they sent at the same time, so receivers of such "
-        "a port get packets of two streams mixed."
+        f" Worse: on {'port' if len(ports) == 1 else 'ports'} {numbers} they sent at the same time, so receivers of "
+        "such a port get packets of two streams mixed."
         if ports
         else " No port had two senders at the same time, so far; each server counts its ports up on its own."
     )
@@ -71,6 +84,13 @@ def _shared(case: Case, group: Group, setting: Callable[[str], float]) -> Findin
         display_filter=selected,
         packets=packets,
     )
+
+
+def _apart(group: Group, first: Array, second: Array) -> bool:
+    """Whether two senders are in VLANs of their own, and the TTL of one keeps its packets there."""
+    ours, theirs = set(group.vlans(first)), set(group.vlans(second))
+    confined = any(set(rows["ttl"].tolist()) == {1} for rows in (first, second))
+    return NO_VLAN not in ours | theirs and not ours & theirs and confined
 
 
 def overlap(a: Runs, b: Runs) -> Runs:
@@ -109,7 +129,7 @@ def _ssrcs(case: Case, group: Group, rows: Array) -> set[tuple[int, int]]:
 
 def _same_ports(case: Case, group: Group, senders: list[int], gap: int, least: int) -> list[int]:
     """Ports that two of the senders sent to at the same time."""
-    rows = group.sources[np.isin(group.sources["sender"], senders)]
+    rows = group.sources[np.isin(group.sources["sender"], senders) & ~only_rtcp(case, group.sources)]
     numbers, count = np.unique(rows["port"], return_counts=True)
     out = []
     for port in numbers[count > 1][:PORTS].tolist():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from classifier.findings import filters
 from classifier.findings.case import Case, listed
 from classifier.findings.groups import ANNOUNCEMENT, MEDIA, Group
-from classifier.findings.model import SEVERITIES, Finding, Need, Rule, Skipped
-from classifier.findings.multicast import ANNOUNCE_SOURCE
+from classifier.findings.model import SEVERITIES, Finding, Rule, Skipped
+from classifier.findings.multicast import ANNOUNCE_SOURCE, GROUPS
 from classifier.findings.snooping import (
     AGE,
     FLOOD,
@@ -34,49 +35,48 @@ from classifier.units import span
 Verdicts = dict[str, list[tuple[str, str, str]]]
 
 
-def _used(case: Case) -> str:
-    if any(case.groups.of(component) for component in (MEDIA, ANNOUNCEMENT)):
-        return ""
-    return "nobody sends to or joins a group of Digifort in this capture"
-
-
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
-    said = _verdicts(case, setting)
+    said, unknown = _verdicts(case, setting)
     for component, use in ((MEDIA, "media"), (ANNOUNCEMENT, "announcements")):
         for group in case.groups.of(component):
             if group.address in said:
                 yield _finding(case, group, use, said.pop(group.address))
+    if unknown:
+        yield Skipped(f"not all could be checked: {'; '.join(dict.fromkeys(unknown))}")
 
 
-def _verdicts(case: Case, setting: Values) -> Verdicts:
-    """(severity, rule's code, words) per group."""
+def _verdicts(case: Case, setting: Values) -> tuple[Verdicts, list[str]]:
+    """(severity, rule's code, words) per group; and what could not be checked."""
     said: Verdicts = defaultdict(list)
     ours = [group for component in (MEDIA, ANNOUNCEMENT) for group in case.groups.of(component)]
-    for network in unqueried(case, setting("age")):
-        if not isinstance(network, Skipped):
-            for name in network[1]:
-                said[name].append(("warning", "NET-MC-NOQUERIER", "no querier asks for its members"))
-    for item in silent(case, setting, ours):
-        if not isinstance(item, Skipped):
-            words = f"it was joined and nothing was sent to it in {span(item[2] - item[1])}"
-            said[item[0].address].append(("warning", "NET-MC-NODATA", words))
-    for each in flooded(case, setting, ours):
-        if not isinstance(each, Skipped):
-            worst = "info" if aliases_link_local(each.address) else "warning"
-            said[each.address].append((worst, "NET-MC-FLOODED", "it comes to a port without a member"))
-    for each in unheard(case, setting, ours):
-        if not isinstance(each, Skipped):
-            said[each.address].append(("info", "NET-MC-NOLISTENER", "nobody joined it, as far as reports pass here"))
+    unknown: list[str] = []
+
+    def found(items: Iterable[Any]) -> Iterator[Any]:
+        for item in items:
+            if isinstance(item, Skipped):
+                unknown.append(item.because)
+            else:
+                yield item
+
+    for _, groups in found(unqueried(case, setting("age"), ours)):
+        for name in groups:
+            said[name].append(("warning", "NET-MC-NOQUERIER", "no querier asks for its members"))
+    for group, start, end in found(silent(case, setting, ours)):
+        words = f"it was joined and nothing was sent to it in {span(end - start)}"
+        said[group.address].append(("warning", "NET-MC-NODATA", words))
+    for group in found(flooded(case, setting, ours)):
+        worst = "info" if aliases_link_local(group.address) else "warning"
+        said[group.address].append((worst, "NET-MC-FLOODED", "it comes to a port without a member"))
+    for group in found(unheard(case, setting, ours)):
+        said[group.address].append(("info", "NET-MC-NOLISTENER", "nobody joined it, as far as reports pass here"))
     for group, since, stop, _, _ in aged(case, setting, ours):
         words = f"it stopped {span(stop - since)} after the last report and came back with a new join"
         said[group.address].append(("warning", "NET-MC-AGED", words))
-    for leave in left(case, setting, ours):
-        if not isinstance(leave, Skipped):
-            said[leave[0].address].append(("info", "NET-MC-LEAVE", f"it went on after {leave[1].host} had left"))
-    for far in confined(case, ours):
-        if not isinstance(far, Skipped):
-            said[far[0].address].append(("warning", "NET-MC-TTL", "its TTL of 1 keeps it from members in other VLANs"))
-    return said
+    for group, leave, _ in found(left(case, setting, ours)):
+        said[group.address].append(("info", "NET-MC-LEAVE", f"it went on after {leave.host} had left"))
+    for group, _, _, _ in found(confined(case, ours)):
+        said[group.address].append(("warning", "NET-MC-TTL", "its TTL of 1 keeps it from members in other VLANs"))
+    return said, unknown
 
 
 def _finding(case: Case, group: Group, use: str, said: list[tuple[str, str, str]]) -> Finding:
@@ -114,6 +114,6 @@ RULE = Rule(
         "properly."
     ),
     check=check,
-    needs=(Need("a group of Digifort in use", _used),),
+    needs=(GROUPS,),
     settings=(AGE, MEMBERSHIP, FLOOD, PACKETS, SLACK, PAUSE, RESTART, LEAVE),
 )

@@ -54,7 +54,7 @@ def _refusal(case: Case, rank: int, host: str, port: int, errors: list[IcmpError
     """The host itself, or a filter before it, refuses what devices answer."""
     first = min(errors, key=lambda item: item.first_ns)
     count = sum(item.packets for item in errors)
-    devices = listed(sorted_addresses({item.quoted.src for item in errors}), "device")
+    devices = listed(sorted_addresses({item.quoted.src for item in errors}))
     own = first.sender == host
     flows = _answers(case, host, port) if rank < FINDINGS_OF_A_RULE else []
     icmp = "icmp" if first.version == 4 else "icmpv6"
@@ -119,7 +119,7 @@ def _silence(
     mx = f"MX {wait} s" if wait >= 0 else f"no MX seen, {setting('wait_s'):.0f} s assumed"
     text, packets = flows_filter(case, rank, rows.tolist())
     known = (
-        f"UPnP devices are there: {listed(devices, 'host')} sent SSDP."
+        f"UPnP devices are there: {listed(devices)} sent SSDP."
         if devices
         else "No UPnP device shows itself in this capture, so there may be none."
     )

@@ -30,7 +30,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             continue
         heavy = rows[np.argsort(-flows.resp_wire[rows], kind="stable")]
         what = (
-            f"{counted(len(pictures), 'connection')} of them carry a stream of JPEG pictures. " if len(pictures) else ""
+            f"{len(pictures):,} of them {'carries' if len(pictures) == 1 else 'carry'} a stream of JPEG pictures. "
+            if len(pictures)
+            else ""
         )
         text, packets = endpoint_filter(case, rank, address, port)
         yield Finding(

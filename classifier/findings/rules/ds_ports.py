@@ -8,18 +8,21 @@ import numpy as np
 
 from classifier.findings import failures, filters, needs
 from classifier.findings.case import Case
-from classifier.findings.model import SEVERITIES, Finding, Rule
+from classifier.findings.model import SEVERITIES, Finding, Rule, Skipped
 from classifier.findings.ports import PortRow, matrix
 
 _SEVERITY = {"yes": "error", "no": "info"}
 """By what the article says of the port; "warning": needed only where the feature is used."""
 
 
-def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
+def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
     rows = [row for row in case.ports if row.product == "digital_sentry"]
+    because = failures.not_judged(case, np.array([row.pair.number for row in rows if row.pair is not None], "i8"))
+    if because:
+        yield Skipped(because)
     failed: dict[tuple[str, str], list[PortRow]] = {}
     for row in rows:
-        if row.pair is not None and row.pair.failed:
+        if row.failed:
             failed.setdefault((row.client, row.server), []).append(row)
     found = [
         (min(SEVERITIES.index(_severity(row)) for row in items), -len(items), ends, items)

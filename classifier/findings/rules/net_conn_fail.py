@@ -10,7 +10,7 @@ from classifier.findings import attempts as at
 from classifier.findings import failures, filters, needs
 from classifier.findings.case import Array, Case, listed
 from classifier.findings.errors import TRACEROUTE
-from classifier.findings.model import Finding, Rule
+from classifier.findings.model import Finding, Rule, Skipped
 from classifier.findings.ports import blocked_pairs
 from classifier.findings.services import service_order, touches_product
 from classifier.findings.ssrp import PORT as SSRP
@@ -23,13 +23,16 @@ LISTED = 19
 """Services named one by one; the rest is one finding."""
 
 
-def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
+def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
     tried = case.attempts
     failed = tried.counts[:, list(at.FAILED)].any(axis=1) & ~tried.scanned & ~blocked_pairs(case)
     failed &= ~(tried.counts[:, at.IGNORED] == tried.counts[:, list(at.FAILED)].sum(axis=1))  # NET-SYNACK-LOST
     failed &= ~((tried.proto == at.UDP) & (tried.port >= TRACEROUTE[0]) & (tried.port <= TRACEROUTE[1]))
-    failed &= ~((tried.proto == at.UDP) & (tried.port == SSRP))  # NET-SSRP-SILENT
+    failed &= ~((tried.proto == at.UDP) & (tried.port == SSRP))  # NET-SSRP-SILENT, DS-SSRP-SILENT
     numbers = np.flatnonzero(failed)
+    because = failures.not_judged(case, np.flatnonzero(~tried.scanned))
+    if because:
+        yield Skipped(because)
     if not len(numbers):
         return
     numbers = yield from _of_clients(case, numbers)
@@ -112,7 +115,7 @@ def _finding(case: Case, numbers: Array, important: bool) -> Finding:
     text, packets = failures.selection(case, item)
     return Finding(
         title=failures.title(case, item),
-        summary=failures.summary(case, item),
+        summary=failures.summary(case, item) + _only_by_port(case, item),
         remedy=failures.cause_and_remedy(case, item),
         severity="warning" if important else "info",
         flow_ids=flows,
@@ -120,6 +123,15 @@ def _finding(case: Case, numbers: Array, important: bool) -> Finding:
         display_filter=text,
         packets=packets,
     )
+
+
+def _only_by_port(case: Case, item: failures.Trouble) -> str:
+    """What a product's name in the title rests on, when that is the port alone."""
+    number = item.first.component
+    if not 0 <= number < len(case.facts.signatures.signatures) or item.server in case.product_hosts:
+        return ""
+    name = case.facts.signatures.name_of(case.labels.components[number])
+    return f" That it is {name} is what the port suggests; nothing else in this capture shows it."
 
 
 RULE = Rule(

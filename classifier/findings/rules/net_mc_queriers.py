@@ -25,20 +25,19 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
 def _elections(
     case: Case, vlan: int, items: list[Membership], count: Counter[str], setting: Callable[[str], float]
 ) -> Iterator[Finding]:
+    final = {item.host: item.ts_ns for item in items}
     first: dict[str, int] = {}
-    last: dict[str, int] = {}
-    macs: dict[str, int] = {}
-    too_many: Counter[str] = Counter()  # queries of hosts that a lower address should have silenced
+    last: dict[str, Membership] = {}
+    too_many: Counter[str] = Counter()  # queries of hosts that a lower address should have silenced, and that go on
     for item in items:
-        for other, seen in last.items():
-            lower = address_words(other) < address_words(item.host) and (not item.mac or macs[other] != item.mac)
-            known = first[other] + setting("grace") * SECOND < item.ts_ns
-            if lower and known and item.ts_ns - seen <= setting("present") * SECOND:
+        for other, heard in last.items():
+            lower = address_words(other) < address_words(item.host) and (not item.mac or heard.mac != item.mac)
+            known = first[other] + setting("grace") * SECOND < item.ts_ns < final[other]
+            if lower and known and item.ts_ns - heard.ts_ns <= _silenced_ns(heard, setting("present")):
                 too_many[item.host] += 1
                 break
         first.setdefault(item.host, item.ts_ns)
-        last[item.host] = item.ts_ns
-        macs[item.host] = item.mac
+        last[item.host] = item
     stubborn = [host for host, number in too_many.items() if number >= setting("queries")]
     if not stubborn:
         return
@@ -67,6 +66,14 @@ def _elections(
     )
 
 
+def _silenced_ns(query: Membership, present: float) -> int:
+    """How long a query silences higher addresses: by its own timers where it names them (RFC 9776 8.5)."""
+    timers = query.timers
+    if not timers.interval_s:
+        return int(present * SECOND)
+    return (timers.robustness or 2) * timers.interval_s * SECOND + timers.response_ms * 500_000
+
+
 RULE = Rule(
     code="NET-MC-QUERIERS",
     severity="warning",
@@ -79,7 +86,9 @@ RULE = Rule(
     check=check,
     settings=(
         Setting("queries", 2, "queries", "that a host must have sent although a lower address asks"),
-        Setting("present", 255, "s", "for which a query of a lower address silences others (RFC 9776 8.5)"),
+        Setting(
+            "present", 255, "s", "that a query silences higher addresses, when it does not say so itself (RFC 9776 8.5)"
+        ),
         Setting("grace", 10, "s", "after the first query of the lower address in which others may still ask"),
     ),
 )

@@ -16,11 +16,11 @@ from classifier.units import counted
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     newer = _newer(case, setting)
-    for (vlan, version), items in general_queries(case).items():
+    for (vlan, version, _), items in _by_network(case).items():
         protocol = "IGMP" if version == 4 else "MLD"
         spoken = Counter(item.version for item in items)
         hosts = _most(items)
-        reporters = newer.get((vlan, version), [])
+        reporters = newer.pop((vlan, version), [])
         if len(spoken) > 1:
             said = [
                 f"{counted(number, 'query', 'queries')} of {protocol}v{each}" for each, number in sorted(spoken.items())
@@ -46,6 +46,16 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             display_filter=selected,
             packets=packets,
         )
+
+
+def _by_network(case: Case) -> dict[tuple[int, int, str], list[Membership]]:
+    """General queries per VLAN, IP version and, in IPv4, the first three numbers of the querier's address: without tags
+    a mirror of two networks looks like one."""
+    out: dict[tuple[int, int, str], list[Membership]] = {}
+    for (vlan, version), items in general_queries(case).items():
+        for item in items:
+            out.setdefault((vlan, version, item.host.rpartition(".")[0]), []).append(item)
+    return out
 
 
 def _most(items: list[Membership]) -> list[str]:

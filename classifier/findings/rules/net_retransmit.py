@@ -42,7 +42,7 @@ def _finding(case: Case, sums: Carried, place: int, side: int, important: bool) 
     flows = flows[worst][:1000]
     note = ""
     if copied(case) and not sums.copies[place, side]:
-        note = " The capture holds copies of packets: some of these may be such copies."
+        note = " The capture holds copies of packets (CAP-COPIES): some of these may be copies too."
     text, packets = filters.of_pair(case, pair.client, pair.server, pair.port, TCP)
     return Finding(
         title=f"{percent(again / payload)} of what {case.place(sender)} sends to {receiver} is sent again",
