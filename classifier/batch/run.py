@@ -68,11 +68,11 @@ def classify(
     """Classify captures, each on its own, into the dataset; what is in it already and has not changed is left out.
 
     `captures`: files, folders (searched with all their folders), patterns, `@FILE` for a list. `signatures`, `maps`,
-    `hosts`, `limits` as for one capture (`limits`: only `flows` and `follow` count), `thresholds` of findings as `--set`
-    has them. `bin`: width of the timeline's bins. `workers`: processes here (default: one per core), or `scheduler`:
-    address of a Dask scheduler. `root`: folder that names begin below (default: of the first run). `prune`: take out
-    captures that are not among the inputs. `recheck`: read files again although size and times are the same. `show`:
-    told how far it is. `remark`: told, once each, what workers here wait for.
+    `hosts`, `limits` as for one capture (`limits`: only `flows` and `follow` count), `thresholds` of findings as
+    `--set` has them. `bin`: width of the timeline's bins. `workers`: processes here (default: one per core), or
+    `scheduler`: address of a Dask scheduler. `root`: folder that names begin below (default: of the first run).
+    `prune`: take out captures that are not among the inputs. `recheck`: read files again although size and times are
+    the same. `show`: told how far it is. `remark`: told, once each, what workers here wait for.
 
     Raises BatchError when the dataset or the workers cannot be used, SignatureError, ValueError for a wrong `bin`,
     threshold or number of workers, ImportError without pyarrow (or distributed).
