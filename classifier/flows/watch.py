@@ -98,30 +98,30 @@ class Watch:
 
     def look(self, packets: Array, buffers: Sequence[tuple[Any, Array]]) -> None:
         """Count a batch: PACKET rows in reading order, and the buffers of their payloads with their row numbers."""
-        n, k = len(packets), self.kernels
+        n, kernels = len(packets), self.kernels
         if not n:
             return
         if n + c.WINDOW > len(self.keys):
             keys, heads = self.keys[: c.WINDOW], self.heads[: c.WINDOW]
             self.keys, self.heads, self.marks = _room(n)
             self.keys[: c.WINDOW], self.heads[: c.WINDOW] = keys, heads
-        found = k.look_at_rows(
+        found = kernels.look_at_rows(
             packets, n, self.keys, self.slots, self.marks, self.state, self.last, self.events, self.macs
         )
-        first = view(buffers[0][0], k.compiled)
+        first = view(buffers[0][0], kernels.compiled)
         chosen = self._choose(n)
         alone = not found and len(buffers) == 1 and not len(chosen)
         if not alone:  # heads also of the last ones: the next batch may have their copies
             self.marks[max(c.WINDOW, n) : c.WINDOW + n] |= c.TAIL
             self.marks[c.WINDOW + chosen] |= c.TAIL
             for buffer, rows in buffers:
-                k.hash_heads(view(buffer, k.compiled), packets, rows, len(rows), self.marks, self.heads)
+                kernels.hash_heads(view(buffer, kernels.compiled), packets, rows, len(rows), self.marks, self.heads)
             if found:
-                k.count_copies(packets, n, self.past, self.keys, self.heads, self.marks, self.state)
+                kernels.count_copies(packets, n, self.past, self.keys, self.heads, self.marks, self.state)
             self.marks[: c.WINDOW + n] = 0
         if len(chosen):
             self._sample(packets, chosen)
-        k.keep_last(first, packets, n, int(alone), self.keys, self.heads, self.past)
+        kernels.keep_last(first, packets, n, int(alone), self.keys, self.heads, self.past)
 
     def _choose(self, n: int) -> Array:
         """Packets of this batch that are kept to compare captures, by their key: the same in all of them."""
