@@ -78,7 +78,7 @@ def test_the_text_has_curves_and_with_ascii_nothing_else() -> None:
 
 def test_the_overview_has_the_link_in_one_line() -> None:
     lines = run(SITE, "--link", "100k", PYTHONIOENCODING="utf-8").stdout.decode().splitlines()
-    assert lines[2].startswith("Link of 100 kbit/s: mean 92.1 %, highest second 199.8 %, above 60 % in 48 of 60")
+    assert lines[4].startswith("Link of 100 kbit/s: mean 92.1 %, highest second 199.8 %, above 60 % in 48 of 60")
     assert len(lines) <= 38 and max(map(len, lines)) <= 100
     assert b"Link of" not in run(SITE).stdout
 

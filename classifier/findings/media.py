@@ -48,8 +48,6 @@ _FEWEST_PER_SECOND = 5
 """A stream with fewer packets a second (ONVIF metadata, a picture now and then) is silent by nature."""
 _SENT_ON = 0.5
 """Share of the packets that a silence should have brought, from which the sender counts as having sent them."""
-_COPIED = 0.3
-"""A transport stream whose counters break in so many packets was captured twice rather than torn."""
 _TELLING_STREAMS, _TELLING_SENDERS = 3, 2  # fewer cannot lose together (`tables.losses`)
 _SHARED_SENDERS = 3
 _STREAMS_NAMED = 4
@@ -111,10 +109,6 @@ def judged(case: Case, setting: Set, mine: Callable[[Row], bool]) -> Iterator[Fi
     chosen = [(number, row) for number, row in zip(numbers, rows, strict=True) if mine(row)]
     busy = captured_between(case)
     troubles = [item for number, row in chosen for item in _troubles(case, number, row, setting, ground, busy)]
-    copied = [row for _, row in chosen if _is_copied(row)]
-    if copied:
-        names = listed([f"{row['sender_address']} to {row['receiver_address']}" for row in copied])
-        yield Skipped(f"nearly every packet of a transport stream breaks its counters, as if captured twice: {names}")
     yield from sorted(_findings(case, troubles, chosen, ground), key=lambda item: item.severity == "info")
 
 
@@ -136,14 +130,10 @@ def _troubles(
             text = f"jitter of the pictures {jitter:.0f} ms on average, {row['max_frame_jitter_ms']:.0f} ms at most"
             yield Trouble(JITTER, jitter, text, row)
     breaks = row["cc_errors"] if not row["lost"] else 0  # missing packets tear the counters too
-    if breaks and not _is_copied(row) and breaks > setting("continuity") * row["packets"]:
+    if breaks and breaks > setting("continuity") * row["packets"]:
         why = ", with no RTP packet missing: torn before it was sent" if row["kind"] == "rtp" else ""
         text = f"{counted(breaks, 'break')} of the continuity counters in {row['packets']:,} packets{why}"
         yield Trouble(CONTINUITY, breaks / row["packets"], text, row)
-
-
-def _is_copied(row: Row) -> bool:
-    return bool(row["kind"] == "mpegts" and (row["cc_errors"] or 0) > _COPIED * row["packets"])
 
 
 def _losses(case: Case, row: Row, setting: Set, ground: _Ground, cut: int) -> Iterator[Trouble]:

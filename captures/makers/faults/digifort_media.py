@@ -341,7 +341,6 @@ SCENES: list[Scene] = [
         "a transport stream captured twice",
         bare_transport(copies=True, skips={}),
         fires=0,
-        skipped="as if captured twice",
     ),
     Scene("NET-MEDIA-LOSS", "Digifort's streams are not its", made(at_work(), camera(1, lost=LOST)), fires=0),
 ]
