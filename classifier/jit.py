@@ -90,10 +90,6 @@ class Kernels:
         return function
 
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
-"""`_nrt`: arrays are not counted as they are passed on. The caller holds them and no kernel allocates; with it every call
-adds to an atomic counter for each array that it passes, which took more time than the kernels' own work."""
-
 _compiled: dict[str, Any] = {}
 _globals: dict[str, dict[str, Any]] = {}
 _announce: Callable[[str], None] | None = None
@@ -114,9 +110,20 @@ def _compile(name: str) -> Any:
     numba = _numba()
     if fresh and _announce is not None:
         _announce("first run: compiling the kernels, once for this installation")
-    dispatcher = numba.njit(cache=_cache_usable, **_OPTIONS)(_twin(name))
+    dispatcher = numba.njit(cache=_cache_usable, **_options())(_twin(name))
     _compiled[name] = dispatcher
     return dispatcher
+
+
+def _options() -> dict[str, Any]:
+    """How every kernel is compiled.
+
+    `_nrt`: references to arrays are not counted. The caller holds the arrays and no kernel allocates; with it each call
+    adds to an atomic counter for every array that it passes, which took most of the time. It is not numba's public
+    interface, so a numba without it is slower, not an error.
+    """
+    known = importlib.import_module("numba.core.options").DefaultOptions
+    return {"nogil": True, "error_model": "numpy", **({"_nrt": False} if hasattr(known, "_nrt") else {})}
 
 
 _inner: dict[str, Any] = {}
@@ -127,7 +134,7 @@ def _compile_inner(name: str) -> Any:
     known = _inner.get(name)
     if known is None:
         numba = _numba()
-        options = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        options = {**_options(), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
         if name in _inlined:
             options["forceinline"] = True
         known = _inner[name] = numba.njit(**options)(_twin(name))
