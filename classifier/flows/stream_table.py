@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from classifier.flows.rows import extended, grown, zeros
+from classifier.flows.rows import grown, zeros
 from classifier.flows.state import RTP_ENOUGH, RTP_RUN, RTP_SHARE, TS_DATAGRAMS
 from classifier.jit import Kernels, view
 
@@ -191,7 +191,8 @@ class StreamTable:
                 self.compact()
                 bins = int(self.state[LOGGED_BINS]) + 2 * n
             if bins > len(self.bins):
-                self.bins = extended(self.bins, max(bins, min(2 * len(self.bins), self.max_bins)))
+                more = max(bins, min(2 * len(self.bins), self.max_bins))
+                self.bins.resize(more, refcheck=False)  # in place where the system can, as in the tally
 
     def make_ts_room(self, n: int) -> None:
         """Room for n more transport streams."""

@@ -113,7 +113,7 @@ def open_stream(
 
 @kernel
 def settle_jitter(s: Any) -> None:
-    """Take the jitter of the open bin into that of the stream, and into microseconds by the clock it was measured with."""
+    """Take the open bin's jitter into the stream's, and into microseconds by the clock it was measured with."""
     jitter = s["bin_jitter"]
     if s["bin_jitters"] != 0:
         s["jitters"] += s["bin_jitters"]
@@ -323,7 +323,7 @@ def count_rtp(
         if CLOCKS[kind] != 0:
             s["clock_basis"] = CLOCK_STATIC
             s["check_ns"] = 0
-    if taken == REFUSED or taken == DUPLICATE:
+    if taken in (REFUSED, DUPLICATE):
         return taken
     new_frame = 0
     if taken == RESTART:
@@ -363,7 +363,7 @@ def follow_rtp(
     payload: int,
     picture: int,
 ) -> int:
-    """Count a packet that may be RTP in its stream; returns the stream's row, -1 as long as there is none and for a copy.
+    """Count a packet that may be RTP in its stream; returns the stream's row, -1 for none yet and for a copy.
 
     `at`: the PROBE row of this direction of the flow; `where`: flow row and side; `wire` and `payload`: bytes.
     """
