@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from classifier.findings.case import SECOND, Case, listed
+from classifier.findings.case import SECOND, Case
 from classifier.findings.endpoints import flows_filter
 from classifier.findings.model import Finding, Setting, Skipped
 from classifier.findings.vantage import UNSEEN_SHARE
