@@ -13,21 +13,37 @@ from classifier.findings.model import Finding, Rule, Setting
 from classifier.findings.services import touches_product
 from classifier.units import counted, span
 
+LISTED = 19
+"""Pairs of hosts that are told one by one."""
+
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     sums, tcp = case.carried, case.read.tcp
-    whole = (tcp.syn_ns[sums.row] >= 0) & (tcp.synack_ns[sums.row] >= 0)
-    took = np.where(whole, tcp.syn_ns[sums.row] + tcp.synack_ns[sums.row], -1)
-    slow = np.unique(sums.place[took > setting("ms") * 1e6])  # the median is checked below
-    slow = slow[touches_product(case, sums.pair[slow])] if len(slow) else slow
-    found = []
-    for place in slow.tolist():
-        here = np.flatnonzero((sums.place == place) & whole)
-        middle = int(np.median(took[here]))
-        if middle > setting("ms") * 1e6 and len(here) >= setting("connections"):
-            found.append((middle, place, here))
-    for middle, place, here in sorted(found, key=lambda item: -item[0]):
-        yield _finding(case, sums, place, here, middle, took)
+    syn, synack = tcp.syn_ns[sums.row], tcp.synack_ns[sums.row]
+    whole = np.flatnonzero((syn >= 0) & (synack >= 0))
+    took = syn + synack
+    order = whole[np.lexsort((took[whole], sums.place[whole]))]  # by pair, then by time
+    place, first, count = np.unique(sums.place[order], return_index=True, return_counts=True)
+    middle = (took[order[first + (count - 1) // 2]] + took[order[first + count // 2]]) // 2
+    slow = np.flatnonzero((middle > setting("ms") * 1e6) & (count >= setting("connections")))
+    slow = slow[touches_product(case, sums.pair[place[slow]])] if len(slow) else slow
+    slow = slow[np.argsort(-middle[slow], kind="stable")]
+    for k in slow[:LISTED].tolist():
+        yield _finding(case, sums, int(place[k]), order[first[k] : first[k] + count[k]], int(middle[k]), took)
+    if len(slow) > LISTED:
+        yield _others(case, sums, place[slow[LISTED:]], middle[slow[LISTED:]])
+
+
+def _others(case: Case, sums: Carried, places: np.ndarray, middle: np.ndarray) -> Finding:
+    """What is left, in one sentence."""
+    flows = sums.flow[np.isin(sums.place, places)][:1000]
+    servers = len(np.unique(case.attempts.server[sums.pair[places]]))
+    return Finding(
+        title=f"{len(places):,} more pairs of hosts are up to {span(int(middle[0]))} apart",
+        summary=f"With {counted(servers, 'server')}; medians of their handshakes from {span(int(middle[-1]))} up.",
+        flow_ids=flows.tolist(),
+        first_record=case.first_record(flows.tolist()),
+    )
 
 
 def _finding(case: Case, sums: Carried, place: int, here: np.ndarray, middle: int, took: np.ndarray) -> Finding:
