@@ -18,7 +18,7 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from classifier.kernels import ENTRIES, PACKAGES, Entry, Rows
 CACHE_NAME = "vms-classifier"
 CACHE_AGE_S = 30 * 86_400
 SUFFIX = ".kernels"
+LOCK = "compiling.lock"
 MOST_PROCESSES = 2
 """Compilers at a time: a third has nothing left to do while the two largest kernels are compiled."""
 
@@ -94,8 +95,11 @@ def entries() -> dict[str, Callable[..., Any]] | None:
         objects = load(file)
         if objects is None:
             jit.announce("first run: compiling the kernels, once for this installation (takes some seconds)")
-            objects = compile_all()
-            save(file, objects)
+            with _turn(file.parent):
+                objects = load(file)  # another process may have been first: a batch starts several at once
+                if objects is None:
+                    objects = compile_all()
+                    save(file, objects)
         return link(objects)
     except (CannotCompile, ImportError) as error:
         jit.announce(f"the kernels cannot be compiled, reading is slow: {error}")
@@ -158,6 +162,28 @@ def save(file: Path, objects: Objects) -> None:
             temporary.unlink(missing_ok=True)
         return
     _forget_old(file.parent)
+
+
+@contextlib.contextmanager
+def _turn(base: Path) -> Iterator[None]:
+    """Wait until no other process compiles for this place. The system gives the lock back when a process ends.
+
+    Where there are no such locks, or the place cannot be written, everybody compiles.
+    """
+    try:
+        import fcntl
+
+        base.mkdir(parents=True, exist_ok=True)
+        handle = os.open(base / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _forget_old(base: Path) -> None:

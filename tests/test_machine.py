@@ -189,6 +189,23 @@ def test_a_damaged_file_means_a_new_one_announced_with_the_same_result(
 
 
 @interpreted
+def test_processes_that_start_at_once_compile_once(tmp_path: Path) -> None:
+    """The second waits for the first and takes what it kept."""
+    program = (
+        "import sys, time; from pathlib import Path; from classifier import machine\n"
+        "def compile_all():\n"
+        "    time.sleep(1); print('compiled', flush=True); return {name: (name, b'code') for name in machine.ENTRIES}\n"
+        "machine.compile_all = compile_all; machine.link = lambda objects: objects\n"
+        "machine.cache_directory = lambda: Path(sys.argv[1])\n"
+        "print(len(machine.entries()))"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path / "cache")]
+    running = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate(timeout=60)[0].split() for process in running]
+    assert sum("compiled" in words for words in said) == 1
+    assert {words[-1] for words in said} == {str(len(machine.ENTRIES))}
+
+
 def test_where_nothing_can_be_compiled_reading_is_slow_and_right(capture: Callable[[int], str], tmp_path: Path) -> None:
     path = capture(5000)
     broken = "import sys; sys.executable = '/nowhere/python'; " + CLASSIFY + "sys.exit(code)"
