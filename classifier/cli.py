@@ -228,7 +228,7 @@ def _checked(read: Callable[[str], int], value: str | None) -> str | None:
     "--fast",
     is_flag=True,
     help="Leave out the quality of media streams and TCP connections (loss, jitter, retransmissions): reading takes "
-    "about two thirds of the time, and TCP connections half of the memory. The report says so.",
+    "about three quarters of the time, and TCP connections half of the memory. The report says so.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks on standard error, only errors.")
 @click.option(
