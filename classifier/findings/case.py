@@ -47,7 +47,8 @@ class Case:
         self.flows: FlowTable = self.read.flows
         self.labels: Attribution = self.facts.labels
         self.addresses: Addresses = self.facts.addresses
-        self._servers: dict[str, list[str]] = {}
+        self._servers: dict[str, Array] = {}
+        self._hosts: dict[tuple[str, ...], list[str]] = {}
 
     @cached_property
     def attempts(self) -> Attempts:
@@ -73,8 +74,13 @@ class Case:
     @cached_property
     def product_hosts(self) -> list[str]:
         """Addresses that are the own side of any product's flows, or are by the user's word; sorted."""
+        return self.host_texts(self.product_host_numbers)
+
+    @cached_property
+    def product_host_numbers(self) -> Array:
+        """The same as address numbers."""
         products = {signature.product for signature in self.facts.signatures.signatures}
-        return sorted_addresses(address for product in products for address in self.servers_of(product))
+        return np.unique(np.concatenate([np.zeros(0, "i8"), *(self.server_numbers(name) for name in products)]))
 
     @property
     def duration_ns(self) -> int:
@@ -129,22 +135,27 @@ class Case:
 
     def hosts_of(self, *components: str) -> list[str]:
         """Addresses that are the own side of flows of these components, and of nothing else the group; sorted."""
-        rows = np.flatnonzero(self.owned_by(*components))
-        numbers = np.unique(self.own_address(rows))
-        return sorted_addresses(self.addresses.texts(numbers[~self.addresses.group[numbers]]).tolist())
+        if components not in self._hosts:  # several rules ask for the same ones
+            rows = np.flatnonzero(self.owned_by(*components))
+            numbers = np.unique(self.own_address(rows))
+            self._hosts[components] = self.host_texts(numbers[~self.addresses.group[numbers]])
+        return self._hosts[components]
 
-    def servers_of(self, product: str) -> list[str]:
-        """Addresses that are the own side of any flow of the product, or are by the user's word; sorted."""
+    def server_numbers(self, product: str) -> Array:
+        """Numbers of addresses that are the own side of any flow of the product, or are by the user's word; sorted."""
         if product not in self._servers:  # every rule of a product asks
-            self._servers[product] = self._servers_of(product)
+            rows = np.flatnonzero(self.of_product(product))
+            seen = np.unique(self.own_address(rows))
+            hosts = self.facts.signatures.hosts
+            said = [self.addresses.find(host.address) for host in hosts if host.component.startswith(f"{product}.")]
+            known = np.array([number for number in said if number >= 0], "i8")
+            self._servers[product] = np.union1d(seen[~self.addresses.group[seen]], known)
         return self._servers[product]
 
-    def _servers_of(self, product: str) -> list[str]:
-        rows = np.flatnonzero(self.of_product(product))
-        numbers = np.unique(self.own_address(rows))
-        seen = set(self.addresses.texts(numbers[~self.addresses.group[numbers]]).tolist())
-        said = {host.address for host in self.facts.signatures.hosts if host.component.startswith(f"{product}.")}
-        return sorted_addresses(seen | {address for address in said if self.addresses.find(address) >= 0})
+    def host_texts(self, numbers: Array) -> list[str]:
+        """Addresses of ascending numbers as text: that is their order, see `Addresses`."""
+        texts: list[str] = self.addresses.texts(numbers).tolist()
+        return texts
 
     @property
     def roles(self) -> dict[str, list[str]]:
@@ -204,6 +215,6 @@ def listed(things: Sequence[str], noun: str = "", most: int = NAMED) -> str:
 
 def sorted_addresses(texts: Iterable[str]) -> list[str]:
     """Addresses in numerical order, IPv4 first."""
-    from ipaddress import ip_address
+    from classifier.flows.table import address_words
 
-    return sorted(set(texts), key=lambda text: (ip_address(text).version, int(ip_address(text))))
+    return sorted(set(texts), key=address_words)

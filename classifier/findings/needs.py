@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _product(product: str, name: str) -> Need:
     def lacking(case: Case) -> str:
-        if case.servers_of(product):
+        if len(case.server_numbers(product)):
             return ""
         return f"nothing in this capture shows a component of {name}, and --host names none"
 

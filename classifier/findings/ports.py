@@ -39,6 +39,7 @@ ROWS = 1000
 """Pairs of hosts of one component that have rows; those that failed come first."""
 BLOCKED = ("refused", "rejected", "blocked", "answer lost")
 """States in which the port surely does not work for that client."""
+NO_FLOWS = np.zeros(0, "i8")
 KINDS = (
     ("digifort.server", "digifort.http_api"),
     ("digifort.analytics",),
@@ -105,8 +106,7 @@ def _hosts(case: Case, product: str) -> Array:
     flows = np.flatnonzero(case.of_product(product))
     hosts = np.zeros(len(case.addresses), bool)
     hosts[case.addresses.orig[flows]] = hosts[case.addresses.resp[flows]] = True
-    said = [case.addresses.find(address) for address in case.servers_of(product)]
-    hosts[[number for number in said if number >= 0]] = True
+    hosts[case.server_numbers(product)] = True
     hosts &= ~case.addresses.group
     return hosts
 
@@ -140,13 +140,31 @@ def _of_kind(case: Case, kind: Sequence[Signature], hosts: Array) -> list[PortRo
             ends = int(tried.client[k]), int(tried.server[k])
             found.setdefault(ends, {}).setdefault(signature.id, []).append(k)
     rows = []
-    datagrams = {item.id: np.flatnonzero(case.owned_by(item.id)) for item in kind if item.is_range}
+    datagrams = {item.id: _Datagrams(case, item.id) for item in kind if item.is_range}
     for (client, server), pairs in sorted(found.items()):
         for signature in kind:
             numbers = pairs.get(signature.id, [])
-            flows = datagrams.get(signature.id, np.zeros(0, "i8"))
+            flows = datagrams[signature.id].between(client, server) if signature.is_range else NO_FLOWS
             rows += [_tried(case, signature, k) for k in numbers] or [_untried(case, signature, client, server, flows)]
     return rows
+
+
+class _Datagrams:
+    """Flows of a component, by the two hosts."""
+
+    def __init__(self, case: Case, component: str) -> None:
+        flows = np.flatnonzero(case.owned_by(component))
+        orig, resp = case.addresses.orig[flows], case.addresses.resp[flows]
+        self._size = len(case.addresses)
+        ends = np.minimum(orig, resp) * self._size + np.maximum(orig, resp)
+        order = np.argsort(ends, kind="stable")
+        self._ends, self._flows = ends[order], flows[order]
+
+    def between(self, one: int, other: int) -> Array:
+        """Flow ids between two hosts, ascending."""
+        ends = min(one, other) * self._size + max(one, other)
+        found: Array = self._flows[slice(*np.searchsorted(self._ends, (ends, ends + 1)))]
+        return found
 
 
 def _tried(case: Case, signature: Signature, number: int) -> PortRow:
@@ -169,19 +187,16 @@ def _tried(case: Case, signature: Signature, number: int) -> PortRow:
 
 
 def _untried(case: Case, signature: Signature, client: int, server: int, flows: Array) -> PortRow:
-    """No connection. `flows`: of a component with a range of UDP ports; those between the two show that it works."""
+    """No connection. `flows`: between the two, of a component with a range of UDP ports; they show that it works."""
     port = signature.ports.ranges[0][0] if signature.ports.ranges else 0
     one, other = case.addresses.text(client), case.addresses.text(server)
     base = (signature.product, signature.id, signature.transport)
-    if signature.is_range:
-        orig, resp = case.addresses.orig[flows], case.addresses.resp[flows]
-        flows = flows[((orig == client) & (resp == server)) | ((orig == server) & (resp == client))]
-        if len(flows):
-            ports = case.labels.listening_end(flows[:1])
-            port = int(case.flows.orig_port[flows[0]] if ports[0] else case.flows.resp_port[flows[0]])
-            first, record = int(case.flows.first_ns[flows[0]]), int(case.flows.first_record[flows[0]])
-            seen = tuple(flows[:1000].tolist())
-            return PortRow(*base, port, signature.required, one, other, WORKING, first, record, seen, None)
+    if len(flows):
+        ports = case.labels.listening_end(flows[:1])
+        port = int(case.flows.orig_port[flows[0]] if ports[0] else case.flows.resp_port[flows[0]])
+        first, record = int(case.flows.first_ns[flows[0]]), int(case.flows.first_record[flows[0]])
+        seen = tuple(flows[:1000].tolist())
+        return PortRow(*base, port, signature.required, one, other, WORKING, first, record, seen, None)
     return PortRow(*base, port, signature.required, one, other, NOT_TRIED, 0, 0, (), None)
 
 
@@ -220,8 +235,8 @@ def matrix(rows: Sequence[PortRow], case: Case) -> str:
 
 def blocked_pairs(case: Case) -> Array:
     """(m pairs,) bool: pairs that a rule of a product reports, so that no general rule says it again."""
-    hit = np.zeros(len(case.attempts), bool)
-    services = {(row.server, row.port, row.transport) for row in case.ports if row.pair is not None}
-    for server, port, transport in services:
-        hit[case.attempts.find(server=server, port=port, proto=at.UDP if transport == "udp" else at.TCP)] = True
+    tried = case.attempts
+    service = tried.server << 17 | tried.port << 1 | (tried.proto == at.UDP)
+    numbers = np.array([row.pair.number for row in case.ports if row.pair is not None], "i8")
+    hit: Array = np.isin(service, service[numbers])
     return hit

@@ -45,7 +45,7 @@ class Service:
 def touches_product(case: Case, pairs: Array) -> Array:
     """(k,) bool: pairs with a server of a product, or whose port is a product's own."""
     tried = case.attempts
-    hosts = np.array([case.addresses.find(address) for address in case.product_hosts], "i8")
+    hosts = case.product_host_numbers
     would = tried.component[pairs]
     found: Array = (would >= 0) & (would < len(case.facts.signatures.signatures))
     found |= np.isin(tried.server[pairs], hosts) | np.isin(tried.client[pairs], hosts)

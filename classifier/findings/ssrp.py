@@ -274,7 +274,7 @@ def name_of(text: str) -> str:
 
 
 def _lacking(case: Case) -> str:
-    if case.servers_of(PRODUCT) or len(case.discovery.attempts):
+    if len(case.server_numbers(PRODUCT)) or len(case.discovery.attempts):
         return ""
     return "nothing in this capture shows Digital Sentry or an attempt to reach it, and --host names none of its hosts"
 

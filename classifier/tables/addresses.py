@@ -45,13 +45,19 @@ class Addresses:
         self._n4 = len(fours)
         self._fours = fours
         self._all: Array | None = None
+        self._one: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self.words)
 
     def text(self, number: int) -> str:
         """One address as text."""
-        return str(self.texts(np.asarray([number]))[0])
+        if self._all is not None:
+            return str(self._all[number])
+        known = self._one.get(number)
+        if known is None:
+            known = self._one[number] = address_text(self.words[number].tolist(), int(self.version[number]))
+        return known
 
     def texts(self, numbers: Array) -> Array:
         """Addresses as an object array of str, each distinct one written once."""

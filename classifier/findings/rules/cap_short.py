@@ -18,7 +18,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         missing.append(f"whether an IGMP or MLD querier is there (one asks every {setting('query'):g} s)")
     if groups and seconds < setting("membership"):
         missing.append(f"whether a switch forgets members of a group (after {setting('membership'):g} s)")
-    products = [name for product, name in PRODUCTS.items() if case.servers_of(product)]
+    products = [name for product, name in PRODUCTS.items() if len(case.server_numbers(product))]
     if "Digifort" in products and seconds < setting("announcement"):
         missing.append(f"whether a Digifort service stopped announcing itself (from {setting('announcement'):g} s on)")
     if products and seconds < setting("idle"):
