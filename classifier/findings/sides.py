@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classifier.tables.addresses import mac_text
-from classifier.units import percent
+from classifier.units import counted, percent
 
 if TYPE_CHECKING:
     from classifier.findings.case import Array, Case
@@ -174,7 +174,7 @@ class Sides:
         senders = int(self.senders_to_groups.sum())
         if not len(chosen) or (not self.answered and senders > LINK and packets.sum() < FLOODED * everything):
             if senders > LINK:
-                text = f"no conversation between hosts, broadcast or multicast of {senders:,}"
+                text = f"no conversation between hosts, broadcast or multicast of {counted(senders, 'host')}"
                 return "bystander", (), text
             return "unknown", (), "no conversation between hosts"
         if packets.sum() < ENOUGH:

@@ -378,7 +378,7 @@ SCENES: list[Scene] = [
         "CAP-CLOCK",
         "set back by 5 s",
         lambda: stepping_clock(5 * S),
-        says=("Time goes back 1 time, by up to", "at record 26"),
+        says=("Time goes back once, by up to", "at record 26"),
         severity="warning",
         packets=1,
     ),
@@ -410,7 +410,9 @@ SCENES: list[Scene] = [
     ),
     Scene("CAP-SHORT", "groups", joins, says=("IGMP or MLD querier", "forgets members"), never=("Digifort",)),
     Scene("CAP-SHORT", "long enough", lambda: digifort_for(330), fires=0),
-    Scene("CAP-DAMAGED", "cut", lambda: cut(7), says=("is damaged, cut", "1 problem."), severity="warning"),
+    Scene(
+        "CAP-DAMAGED", "cut", lambda: cut(7), says=("Not all of scene0.pcap was read", "1 problem."), severity="warning"
+    ),
     Scene("CAP-DAMAGED", "whole", lambda: cut(0), fires=0),
     Scene(
         "CAP-LIMITS",

@@ -233,7 +233,7 @@ DISTRIBUTED = [
         "DGF-VERSIONS",
         "one version",
         made(at_work(3), analytics(SERVER, version="DIGIFORT 6.5.0.0"), analytics(ADMIN, version="DIGIFORT 6.5.0.0")),
-        says=("Digifort version DIGIFORT 6.5.0.0",),
+        says=("Digifort's greetings name version DIGIFORT 6.5.0.0",),
         severity="info",
     ),
     Scene("DGF-VERSIONS", "no greeting names one", made(at_work(3), analytics(SERVER)), fires=0),

@@ -103,7 +103,7 @@ SCENES: list[Scene] = [
         "NET-SCAN",
         "ports of a host",
         made(many_ports("refused", 30)),
-        says=("10.1.0.40 tried 30 tcp ports of 10.1.0.7", "29 refused, 1 answered", "Ports that answered: 7003."),
+        says=("10.1.0.40 tried 30 TCP ports of 10.1.0.7", "29 refused, 1 answered", "Ports that answered: 7003."),
         severity="info",
     ),
     Scene(

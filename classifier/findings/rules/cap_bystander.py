@@ -8,6 +8,7 @@ from classifier.findings import needs
 from classifier.findings.case import Case
 from classifier.findings.model import Finding, Rule, Setting, Skipped
 from classifier.findings.vantage import BYSTANDER
+from classifier.units import span
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
@@ -20,11 +21,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
     yield Finding(
         title="No conversation between hosts is in the capture, only broadcast and multicast",
         summary=(
-            f"In {case.seconds:,.0f} s: {view.reasons[0]}. A switch sends to an ordinary port only what is meant for "
-            "it. "
-            "So nothing can be said of TCP connections, of unicast video, of blocked ports; of multicast only what "
-            "this "
-            "port gets."
+            f"In {span(case.duration_ns)}: {view.reasons[0]}. A switch sends to an ordinary port only what is meant "
+            "for it. So nothing can be said of TCP connections, of unicast video, of blocked ports; of multicast only "
+            "what this port gets."
         ),
     )
 

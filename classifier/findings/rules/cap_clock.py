@@ -29,8 +29,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     more = " or more" if seen.event_count > len(seen.events) else ""
     where = f" in {counted(len(files), 'file')}" if len(case.read.captures) > 1 else ""
     text, packets = filters.of_records(case, [(row[3], row[2]) for row in steps])
+    times = "once" if len(steps) == 1 else counted(len(steps), "time")
     yield Finding(
-        title=f"Time goes back {counted(len(steps), 'time')}{more}, by up to {span(before - after)}",
+        title=f"Time goes back {times}{more}, by up to {span(before - after)}",
         summary=(
             f"{counted(len(steps), 'step')}{more} back{where}; the largest at record {record:,}, from "
             f"{case.at(before)} to "

@@ -18,11 +18,10 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         first = next(iter(info.problems), None)
         where = f" First at record {first.record:,}, byte {first.offset:,}: {first.message}." if first else ""
         yield Finding(
-            title=f"{name} is damaged, cut or was not read to its end",
+            title=f"Not all of {name} was read",
             summary=(
                 f"{counted(info.packets, 'packet')} could be read; {counted(info.problem_count, 'problem')}.{where} "
-                "What "
-                "followed is missing here: sums are too low, and what is absent may have been there."
+                "What was not read is missing here: sums are too low, and what is absent may have been there."
             ),
             first_record=0,
         )

@@ -10,7 +10,7 @@ from classifier.columns import ENCAPSULATIONS, encapsulation_name
 from classifier.findings import needs
 from classifier.findings.case import Case, listed
 from classifier.findings.model import Finding, Rule, Setting
-from classifier.units import percent, size
+from classifier.units import counted, percent, size
 
 MIRRORS = {ENCAPSULATIONS.index("erspan"): "ERSPAN", ENCAPSULATIONS.index("tzsp"): "TZSP"}
 ETHERNET = 14
@@ -33,10 +33,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     yield Finding(
         title=f"{percent(packets / there)} of the packets came through a mirror's tunnel ({listed(names)})",
         summary=(
-            f"{packets:,} packets in {listed(stacks)}. The tunnel's headers are {size(overhead)}, "
+            f"{counted(packets, 'packet')} in {listed(stacks)}. The tunnel's headers are {size(overhead)}, "
             f"{percent(overhead / wire if wire else 0)} of these packets' bytes; they count in the sums of this "
-            "report and "
-            "are no traffic of the site."
+            "report and are no traffic of the site."
         ),
         flow_ids=np.flatnonzero(mirrored)[:1000].tolist(),
         first_record=case.first_record(np.flatnonzero(mirrored)[:100_000]),

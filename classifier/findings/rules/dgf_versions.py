@@ -42,7 +42,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     yield Finding(
         title=f"Digifort servers of {len(versions)} different versions"
         if differ
-        else f"Digifort version {versions[0]}",
+        else f"Digifort's greetings name version {versions[0]}",
         summary=(
             f"By their greetings: {listed(lines, most=10)}. "
             + (

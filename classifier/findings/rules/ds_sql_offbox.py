@@ -38,7 +38,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             summary=(
                 f"SQL runs on {case.place(address)}, 18772/tcp on {listed([case.place(host) for host in videos])}. "
                 f"Clients need 1434/udp{known} to the one, the other ports to the other: a firewall rule or NAT entry "
-                "that names the video server only leaves the clients without a database."
+                "for the video server alone leaves the clients without a database."
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),

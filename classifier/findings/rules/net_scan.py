@@ -28,7 +28,7 @@ def _finding(case: Case, scan: Scan) -> Finding:
     client = case.place(case.addresses.text(scan.client))
     counts = tried.counts[scan.pairs].sum(axis=0)
     flows = tried.flows_of(scan.pairs)
-    transport = "udp" if scan.proto == at.UDP else "tcp"
+    transport = "UDP" if scan.proto == at.UDP else "TCP"
     if scan.server >= 0:
         target = case.addresses.text(scan.server)
         title = f"{client} tried {len(scan.pairs):,} {transport} ports of {case.place(target)}"
@@ -36,7 +36,7 @@ def _finding(case: Case, scan: Scan) -> Finding:
         answered = listed([str(port) for port in tried.port[open_].tolist()], most=NAMED_PORTS)
         what = f"Ports that answered: {answered}."
     else:
-        title = f"{client} tried port {scan.port}/{transport} of {len(scan.pairs):,} hosts"
+        title = f"{client} tried port {scan.port}/{transport.lower()} of {len(scan.pairs):,} hosts"
         open_ = scan.pairs[tried.counts[scan.pairs][:, OPEN].any(axis=1)]
         hosts = [case.addresses.text(int(number)) for number in tried.server[open_][:1000]]
         what = f"Hosts that answered: {listed(hosts)}."
