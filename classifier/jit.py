@@ -83,7 +83,7 @@ class Kernels:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        function = _compiled(name) if self.compiled and not interpreted_only() else _interpreted(name)
+        function = _compiled(name) if self.compiled and not interpreted_only() else interpreted(name)
         setattr(self, name, function)
         return function
 
@@ -120,7 +120,7 @@ def few_records() -> int:
     return FEW_RECORDS if not interpreted_only() and ready() else FEW_UNCOMPILED
 
 
-def _interpreted(name: str) -> Any:
+def interpreted(name: str) -> Any:
     """The kernel as it is."""
     return plain(_registry[name]) if name in PER_PACKET else _registry[name]
 
@@ -131,7 +131,7 @@ def _compiled(name: str) -> Any:
 
     entries = machine.entries()
     if entries is None:
-        return _interpreted(name)
+        return interpreted(name)
     if name in entries:
         return entries[name]
     from classifier.compiling import for_python  # one that the program itself calls from other kernels only

@@ -89,3 +89,9 @@ ENTRIES: dict[str, Entry] = {
     "keep_last": Entry((_BYTES, _PACKETS, INT, INT, _U4, _U4, _PACKETS)),
 }  # fmt: skip
 """By name. Adding a kernel that Python calls, or an argument of one, means a change here: calls are checked by it."""
+
+RARE = frozenset(
+    {"follow_interleaved", "end_interleaved", "count_found", "continuity_batch", "resync_pcap", "resync_pcapng"}
+)
+"""Kernels for what few captures have (media inside RTSP, transport streams, damage): compiled when first called."""
+COMMON = frozenset(ENTRIES) - RARE

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from classifier import jit
-from classifier.kernels import ENTRIES, PACKAGES, Entry, Rows
+from classifier.kernels import COMMON, ENTRIES, PACKAGES, RARE, Entry, Rows
 
 CACHE_NAME = "vms-classifier"
 CACHE_AGE_S = 30 * 86_400
@@ -91,19 +91,50 @@ def ready() -> bool:
 def entries() -> dict[str, Callable[..., Any]] | None:
     """Every kernel of `ENTRIES`, compiled; None, announced, where that cannot be."""
     try:
-        file = cache_directory() / f"{source_key()}-{_processor()}{SUFFIX}"
-        objects = load(file)
-        if objects is None:
-            jit.announce("first run: compiling the kernels, once for this installation (takes some seconds)")
-            with _turn(file.parent):
-                objects = load(file)  # another process may have been first: a batch starts several at once
-                if objects is None:
-                    objects = compile_all()
-                    save(file, objects)
-        return link(objects)
+        common = _prepared(COMMON, "first run: compiling the kernels, once for this installation (takes some seconds)")
+        return {name: common[name] if name in COMMON else _Later(name) for name in ENTRIES}
     except (CannotCompile, ImportError) as error:
         jit.announce(f"the kernels cannot be compiled, reading is slow: {error}")
         return None
+
+
+@functools.cache
+def _rare() -> dict[str, Callable[..., Any]]:
+    """The kernels of `RARE`; interpreted ones, announced, where they cannot be compiled."""
+    try:
+        return _prepared(RARE, "compiling the kernels for media inside RTSP and for damage, once (some seconds)")
+    except (CannotCompile, ImportError) as error:
+        jit.announce(f"some kernels cannot be compiled, reading is slow: {error}")
+        return {name: jit.interpreted(name) for name in RARE}
+
+
+class _Later:
+    """A kernel that is loaded, or compiled, when first called."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, *values: Any) -> Any:
+        return _rare()[self._name](*values)
+
+
+def _prepared(names: frozenset[str], message: str) -> dict[str, Callable[..., Any]]:
+    """These kernels, from the file that keeps them or, announced, from the compiler."""
+    file = kept_in(names)
+    objects = load(file, names)
+    if objects is None:
+        jit.announce(message)
+        with _turn(file.parent):
+            objects = load(file, names)  # another process may have been first: a batch starts several at once
+            if objects is None:
+                objects = compile_all(names)
+                save(file, objects)
+    return link(objects)
+
+
+def kept_in(names: frozenset[str]) -> Path:
+    """The file that keeps these kernels."""
+    return cache_directory() / f"{source_key()}-{_processor()}{'' if names == COMMON else '-rare'}{SUFFIX}"
 
 
 def _processor() -> str:
@@ -136,13 +167,13 @@ def unpack(data: bytes) -> Objects | None:
     return objects
 
 
-def load(file: Path) -> Objects | None:
-    """What is kept in `file`, None when that is nothing useful."""
+def load(file: Path, names: frozenset[str] = COMMON) -> Objects | None:
+    """What is kept in `file`, None when that is not these kernels."""
     try:
         objects = unpack(file.read_bytes())
     except OSError:
         return None
-    return objects if objects is not None and objects.keys() == ENTRIES.keys() else None
+    return objects if objects is not None and objects.keys() == names else None
 
 
 def save(file: Path, objects: Objects) -> None:
@@ -199,13 +230,13 @@ def _forget_old(base: Path) -> None:
                     shutil.rmtree(other, ignore_errors=True)
 
 
-def compile_all() -> Objects:
-    """Compile every entry, in processes of their own: two at a time, and no trace of numba in this one."""
+def compile_all(entries: frozenset[str] = COMMON) -> Objects:
+    """Compile these entries, in processes of their own: two at a time, and no trace of numba in this one."""
     import subprocess
 
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        for names in _shares(min(os.cpu_count() or 1, MOST_PROCESSES)):
+        for names in _shares(entries, min(os.cpu_count() or 1, MOST_PROCESSES)):
             program = f"import sys; sys.path[:] = {sys.path!r}; from classifier.compiling import main; main({names!r})"
             command = [sys.executable, "-P", "-c", program]
             nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
@@ -225,19 +256,19 @@ def compile_all() -> Objects:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
-    return {name: objects[name] for name in ENTRIES}
+    return {name: objects[name] for name in ENTRIES if name in entries}
 
 
-def _shares(count: int) -> list[list[str]]:
+def _shares(entries: frozenset[str], count: int) -> list[list[str]]:
     """The entries in `count` parts of about the same work; what entries have in common is work once per part."""
     registry, _ = jit.registered()
-    closures = {name: _reached(name) for name in ENTRIES}
+    closures = {name: _reached(name) for name in ENTRIES if name in entries}
     parts: list[tuple[list[str], set[str]]] = [([], set()) for _ in range(count)]
 
     def work(functions: Iterable[str]) -> int:
         return sum(len(registry[name].__code__.co_code) for name in functions)
 
-    for name in sorted(ENTRIES, key=lambda name: -work(closures[name])):
+    for name in sorted(closures, key=lambda name: -work(closures[name])):
         part = min(parts, key=lambda part: work(part[1] | closures[name]))
         part[0].append(name)
         part[1].update(closures[name])
@@ -257,23 +288,23 @@ def _reached(name: str) -> set[str]:
     return known
 
 
-_engine: Any = None  # keeps the code in memory
+_engines: list[Any] = []  # keep the code in memory
 
 
 def link(objects: Objects) -> dict[str, Callable[..., Any]]:
     """Load object files into this process: a callable for each."""
     import llvmlite.binding as llvm
 
-    global _engine
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True)
-    _engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     for _, data in objects.values():
-        _engine.add_object_file(llvm.ObjectFileRef.from_data(data))
-    _engine.finalize_object()
+        engine.add_object_file(llvm.ObjectFileRef.from_data(data))
+    engine.finalize_object()
+    _engines.append(engine)
     return {
-        name: _Call(name, ENTRIES[name], _engine.get_function_address(symbol)) for name, (symbol, _) in objects.items()
+        name: _Call(name, ENTRIES[name], engine.get_function_address(symbol)) for name, (symbol, _) in objects.items()
     }
 
 

@@ -17,12 +17,12 @@ from classifier import jit, machine
 from classifier.columns import PACKET
 from classifier.flows import framing_table as ft
 from classifier.flows.state import TCP_SIDE
-from classifier.kernels import ENTRIES
+from classifier.kernels import COMMON, ENTRIES, RARE
 from classifier.plain import plain
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "classifier"
-OBJECTS = {name: (f"classifier_{name}", bytes([number]) * number) for number, name in enumerate(ENTRIES)}
+OBJECTS = {name: (f"classifier_{name}", bytes([number]) * number) for number, name in enumerate(sorted(COMMON))}
 
 interpreted = pytest.mark.skipif(jit.interpreted_only(), reason="NUMBA_DISABLE_JIT")
 
@@ -124,13 +124,13 @@ def test_every_kernel_that_the_program_calls_is_an_entry() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and ast.unparse(node.value).split(".")[-1] == "kernels":
                 called.add(node.attr)
-    called -= {"compiled", "ENTRIES", "PACKAGES"}
+    called -= {"compiled", "ENTRIES", "PACKAGES", "RARE", "COMMON"}
     assert called == set(ENTRIES)
 
 
 @pytest.mark.parametrize("count", (1, 2, 3))
 def test_compilers_share_all_entries(count: int) -> None:
-    shares = machine._shares(count)
+    shares = machine._shares(frozenset(ENTRIES), count)
     assert len(shares) == count
     assert sorted(name for share in shares for name in share) == sorted(ENTRIES)
 
@@ -174,7 +174,7 @@ def test_a_damaged_file_means_a_new_one_announced_with_the_same_result(
 ) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()
-    file = cache / f"{machine.source_key()}-{machine._processor()}{machine.SUFFIX}"
+    file = cache / machine.kept_in(COMMON).name
     file.write_bytes(b"\x7fELF" + bytes(1000))
     path = capture(5000)
     first, second = (
@@ -184,8 +184,30 @@ def test_a_damaged_file_means_a_new_one_announced_with_the_same_result(
     assert first.stderr.startswith("classify: first run: compiling the kernels"), first.stderr
     assert first.stderr.endswith("['llvmlite']\n"), "the compiler runs in processes of its own"
     assert second.stderr == "['llvmlite']\n"
-    assert [item.name for item in cache.iterdir()] == [file.name]
+    assert {item.name for item in cache.iterdir()} == {file.name, machine.LOCK}
     assert first.stdout == second.stdout == plain_one.stdout != ""
+
+
+def rtsp_sample() -> str:
+    """A capture with media inside RTSP, of which the kernels are rare."""
+    return str(PACKAGE.parent / "captures" / "digifort_site.pcapng")
+
+
+@interpreted
+def test_rare_kernels_are_compiled_when_they_are_first_called(tmp_path: Path) -> None:
+    program = (
+        "import sys; from classifier import engine, jit, matching; jit.on_compile(lambda text: print(text[:30]));"
+        "result = engine.read(sys.argv[1], signatures=matching.load_signatures(), compiled=True);"
+        "print(len(result.streams))"
+    )
+    cache = tmp_path / "cache"
+    said = [run(program, rtsp_sample(), CLASSIFIER_CACHE_DIR=str(cache)).stdout.splitlines() for _ in range(2)]
+    assert [line.split()[0] for line in said[0]] == ["first", "compiling", said[1][0]]
+    assert {item.name for item in cache.glob("*.kernels")} == {
+        machine.kept_in(COMMON).name,
+        machine.kept_in(RARE).name,
+    }
+    assert len(said[1]) == 1
 
 
 @interpreted
@@ -193,8 +215,8 @@ def test_processes_that_start_at_once_compile_once(tmp_path: Path) -> None:
     """The second waits for the first and takes what it kept."""
     program = (
         "import sys, time; from pathlib import Path; from classifier import machine\n"
-        "def compile_all():\n"
-        "    time.sleep(1); print('compiled', flush=True); return {name: (name, b'code') for name in machine.ENTRIES}\n"
+        "def compile_all(names):\n"
+        "    time.sleep(1); print('compiled', flush=True); return {name: (name, b'code') for name in names}\n"
         "machine.compile_all = compile_all; machine.link = lambda objects: objects\n"
         "machine.cache_directory = lambda: Path(sys.argv[1])\n"
         "print(len(machine.entries()))"
