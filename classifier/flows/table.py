@@ -35,6 +35,8 @@ TCP_STATES = (
 )
 FAILED_TCP_STATES = ("attempt", "refused")  # a try without SYN-ACK never enters a product's row
 
+_OCTETS = tuple(str(i) for i in range(256))
+
 
 @dataclass(slots=True)
 class FlowTable:
@@ -124,6 +126,19 @@ def address_text(words: Any, version: int) -> str:
     for word in words:
         value = value << 32 | int(word)
     return str(ipaddress.IPv6Address(value))
+
+
+def address_texts(words: Array, version: Array) -> Array:
+    """`address_text` of (n, 4) u4 words and (n,) versions: (n,) object array of str."""
+    out = np.empty(len(words), object)
+    o = _OCTETS
+    four = version == 4
+    low = words[four, 3].tolist()
+    out[four] = [f"{o[w >> 24]}.{o[w >> 16 & 255]}.{o[w >> 8 & 255]}.{o[w & 255]}" for w in low]
+    six = np.flatnonzero(~four)
+    for i, row in zip(six.tolist(), words[six].tolist(), strict=True):
+        out[i] = address_text(row, 6)
+    return out
 
 
 def address_words(text: str) -> tuple[int, tuple[int, int, int, int]]:

@@ -19,7 +19,7 @@ from classifier.evidence.collect import Membership
 from classifier.evidence.marks import mark_bit
 from classifier.evidence.proofs import NO_PROOFS, Proof, Proofs
 from classifier.evidence.sessions import Medium
-from classifier.flows.table import address_text, address_words, is_group
+from classifier.flows.table import FlowTable, address_texts, address_words, is_group
 from classifier.matching.hosts import host_keys, member
 from classifier.matching.labels import SWAPPED, Labels
 from classifier.matching.model import LISTENER, PEER, Array, Hold, Support
@@ -61,20 +61,74 @@ class Heard:
 Rank = tuple[int, int, int]  # lower is stronger
 
 
-class HostRoles:
-    """Roles of all hosts. `left_out`: (host, role) pairs beyond `MAX_ROLES`."""
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Hosts that have a role: their keys, and the flow (-1: none) that shows it of each.
 
-    def __init__(self, words: dict[str, dict[str, tuple[Rank, list[Reason]]]], left_out: int) -> None:
-        self._words = words
-        self.left_out = left_out
+    `side`: where in these flows the hosts are; `address`: the host's, where no flow names it.
+    """
+
+    word: str
+    rank: Rank
+    sentence: str
+    source: tuple[int, int, int]  # capture, record, ts_ns of a Reason
+    keys: Array
+    rows: Array
+    side: int = 0
+    address: str = ""
+
+
+class HostRoles:
+    """Roles of all hosts. `words`: per address, strongest first. `left_out`: claims beyond `MAX_ROLES`."""
+
+    def __init__(self, flows: FlowTable, claims: Sequence[_Claim], left_out: int) -> None:
+        self._claims = claims
+        self._flow = np.concatenate([np.zeros(0, "i8"), *(item.rows for item in claims)])
+        self._claim = np.repeat(np.arange(len(claims)), [len(item.keys) for item in claims])
+        keys = np.concatenate([np.zeros(0, np.uint64), *(item.keys for item in claims)])
+        self._hosts, shown, host = np.unique(keys, return_index=True, return_inverse=True)
+        self._names = sorted({item.word for item in claims})
+        ranks = sorted({item.rank for item in claims})
+        wide = max(len(self._names), 1)
+        word = np.array([self._names.index(item.word) for item in claims], "i8")
+        self._pair = host * wide + word[self._claim]
+        pairs, first, number = np.unique(self._pair, return_index=True, return_inverse=True)
+        kept = np.zeros(len(pairs), bool)
+        kept[np.argsort(first)[:MAX_ROLES]] = True
+        self.left_out = left_out + int((~kept[number]).sum())
+        rank = np.full(len(pairs), len(ranks))
+        np.minimum.at(rank, number, np.array([ranks.index(item.rank) for item in claims], "i8")[self._claim])
+        pairs, rank = pairs[kept], rank[kept]
+        pairs = pairs[np.lexsort((pairs, rank, pairs // wide))]
+        of_host, starts = np.unique(pairs // wide, return_index=True)
+        texts = self._texts(flows, shown[of_host])
+        names = [self._names[k] for k in (pairs % wide).tolist()]
+        ends = [*starts[1:].tolist(), len(pairs)]
         self.words: dict[str, list[str]] = {
-            address: [word for _, word in sorted((rank, word) for word, (rank, _) in roles.items())]
-            for address, roles in words.items()
+            text: names[start:end] for text, start, end in zip(texts, starts.tolist(), ends, strict=False)
         }
 
+    def _texts(self, flows: FlowTable, which: Array) -> list[str]:
+        """Addresses of hosts, each by one of the claimed."""
+        claim, row = self._claim[which], self._flow[which]
+        out = np.array([item.address for item in self._claims], object)[claim]
+        for side, words in ((0, flows.resp_addr), (1, flows.orig_addr)):
+            ours = np.array([not item.address and item.side == side for item in self._claims], bool)[claim]
+            out[ours] = address_texts(words[row[ours]], flows.version[row[ours]])
+        texts: list[str] = out.tolist()
+        return texts
+
     def reasons(self, address: str, word: str) -> list[Reason]:
-        """What shows that a host has a role; empty when it has not."""
-        return list(self._words.get(address, {}).get(word, ((0, 0, 0), []))[1])
+        """What shows that a host has a role, at most `REASONS_KEPT`; empty when it has not."""
+        if word not in self.words.get(address, ()):
+            return []
+        host = int(np.searchsorted(self._hosts, _keys_of([address])[0]))
+        found: dict[str, Reason] = {}
+        for k in np.flatnonzero(self._pair == host * len(self._names) + self._names.index(word)).tolist():
+            claim = self._claims[self._claim[k]]
+            if len(found) < REASONS_KEPT:
+                found.setdefault(claim.sentence, Reason(claim.sentence, int(self._flow[k]), *claim.source))
+        return list(found.values())
 
 
 def host_roles(labels: Labels, proofs: Proofs = NO_PROOFS, heard: Heard | None = None) -> HostRoles:
@@ -88,7 +142,7 @@ def host_roles(labels: Labels, proofs: Proofs = NO_PROOFS, heard: Heard | None =
     _devices(labels, found, proofs)
     _queriers(found, heard.memberships)
     _of_services(labels, found)
-    return HostRoles(found.words, found.left_out)
+    return HostRoles(labels.flows, found.claims, found.left_out)
 
 
 def _of_site(labels: Labels, found: _Found) -> None:
@@ -251,10 +305,11 @@ def _keys_of(addresses: Iterable[str]) -> Array:
 
 
 class _Found:
+    """Claims in the order in which they were made: the first `MAX_ROLES` pairs of host and role count."""
+
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
-        self.words: dict[str, dict[str, tuple[Rank, list[Reason]]]] = {}
-        self.room = MAX_ROLES
+        self.claims: list[_Claim] = []
         self.left_out = 0
 
     def add(self, rows: Array, side: int, word: str, rank: Rank, sentence: str, proof: Proof | None = None) -> None:
@@ -262,27 +317,16 @@ class _Found:
         flows = self.labels.flows
         if not len(rows) or not word:
             return
-        words = flows.orig_addr if side else flows.resp_addr
         if side == 0:
-            rows = rows[~is_group(words[rows], flows.version[rows])]
-        _, first = np.unique(self.labels.keys(rows, side), return_index=True)
-        times = (proof.capture, proof.record, proof.ts_ns) if proof else (0, 0, 0)
+            rows = rows[~is_group(flows.resp_addr[rows], flows.version[rows])]
+        keys, first = np.unique(self.labels.keys(rows, side), return_index=True)
         self.left_out += max(len(first) - MAX_ROLES, 0)
-        for row in rows[np.sort(first)][:MAX_ROLES].tolist():
-            reason = Reason(sentence, row, *times)
-            self.say(address_text(words[row], int(flows.version[row])), word, rank, reason)
+        order = np.argsort(first)[:MAX_ROLES]
+        source = (proof.capture, proof.record, proof.ts_ns) if proof else (0, 0, 0)
+        self.claims.append(_Claim(word, rank, sentence, source, keys[order], rows[first[order]], side))
 
     def say(self, address: str, word: str, rank: Rank, reason: Reason) -> None:
         """A host has a role."""
-        mine = self.words.get(address, {})
-        known = mine.get(word)
-        if known is None:
-            if self.room <= 0:
-                self.left_out += 1
-                return
-            self.room -= 1
-            self.words.setdefault(address, mine)[word] = (rank, [reason])
-            return
-        if len(known[1]) < REASONS_KEPT and all(other.sentence != reason.sentence for other in known[1]):
-            known[1].append(reason)
-        mine[word] = (min(rank, known[0]), known[1])
+        source = (reason.capture, reason.record, reason.ts_ns)
+        flow = np.array([reason.flow])
+        self.claims.append(_Claim(word, rank, reason.sentence, source, _keys_of([address]), flow, address=address))

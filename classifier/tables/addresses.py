@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from classifier.flows.table import FlowTable, address_text, address_words, is_group
+from classifier.flows.table import FlowTable, address_text, address_texts, address_words, is_group
 
 Array = npt.NDArray[Any]
-
-_OCTETS = tuple(str(i) for i in range(256))
 
 
 class Addresses:
@@ -64,21 +62,11 @@ class Addresses:
         if self._all is not None:
             return self._all[numbers]
         if 2 * len(numbers) >= len(self):
-            self._all = self._written(np.arange(len(self)))
+            self._all = address_texts(self.words, self.version)
             return self._all[numbers]
         distinct, at = np.unique(numbers, return_inverse=True)
-        return self._written(distinct)[at]
-
-    def _written(self, numbers: Array) -> Array:
-        out = np.empty(len(numbers), object)
-        o = _OCTETS
-        four = numbers < self._n4
-        words = self.words[numbers[four], 3].tolist()
-        out[four] = [f"{o[w >> 24]}.{o[w >> 16 & 255]}.{o[w >> 8 & 255]}.{o[w & 255]}" for w in words]
-        six = np.flatnonzero(~four)
-        for i, row in zip(six.tolist(), self.words[numbers[six]].tolist(), strict=True):
-            out[i] = address_text(row, 6)
-        return out
+        written: Array = address_texts(self.words[distinct], self.version[distinct])
+        return written[at]
 
     def find(self, text: str) -> int:
         """Number of the address written `text`, -1 when no flow has it."""
