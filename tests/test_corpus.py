@@ -1,12 +1,15 @@
 """Every capture of a folder is read without a crash, and its packets, bytes and flows are tshark's.
 
 `CLASSIFIER_CORPUS` names the folder; without it these tests are skipped. `data/agreement.toml` lists the files of the
-public corpus that differ from tshark, how far and why; an entry that no longer holds fails.
+public corpus that differ from tshark, how far and why, `data/corpus_findings.toml` what findings say of it; an entry
+that no longer holds fails.
 """
 
 from __future__ import annotations
 
 import json
+import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +22,10 @@ from oracles import HAVE_TSHARK
 
 import classifier
 from classifier.errors import CaptureError
+from classifier.findings.examine import FAULT
 
 FILES = corpus_files()
+FINDINGS = Path(__file__).resolve().parent / "data" / "corpus_findings.toml"
 
 pytestmark = [
     pytest.mark.corpus,
@@ -90,6 +95,43 @@ def test_no_row_of_a_product_is_confirmed_by_chance(corpus: Corpus) -> None:
         if row["product"] in ("digifort", "digital_sentry") and row["grades"].get("confirmed", {}).get("flows")
     ]
     assert not wrong
+
+
+def test_no_rule_of_a_product_fires(corpus: Corpus) -> None:
+    """Nothing there is Digifort's or Digital Sentry's, so nothing can be wrong with it."""
+    wrong = [
+        (name_of(path), row["code"], row["title"])
+        for path, document in corpus.documents.items()
+        for row in document["findings"]
+        if row["status"] == "fired" and row["code"].startswith(("DGF-", "DS-"))
+    ]
+    assert not wrong
+
+
+def test_no_rule_stops_by_an_error_of_its_own(corpus: Corpus) -> None:
+    faults = [
+        (name_of(path), row["code"], row["skipped_because"])
+        for path, document in corpus.documents.items()
+        for row in document["findings"]
+        if FAULT in (row["skipped_because"] or "")
+    ]
+    assert not faults
+
+
+def test_findings_are_the_recorded_ones(corpus: Corpus) -> None:
+    """As many of each rule as `data/corpus_findings.toml` has, with the reason why they are right there."""
+    record = tomllib.loads(FINDINGS.read_text(encoding="utf-8"))
+    if len(FILES) != record.pop("files"):
+        pytest.skip("another corpus than the recorded one")
+    assert all(row["why"] for row in record.values())
+    counts: Counter[str] = Counter()
+    files: Counter[str] = Counter()
+    for document in corpus.documents.values():
+        fired = [row["code"] for row in document["findings"] if row["status"] == "fired"]
+        counts.update(fired)
+        files.update(set(fired))
+    found = {code: (counts[code], files[code]) for code in sorted(counts)}
+    assert found == {code: (row["findings"], row["files"]) for code, row in sorted(record.items())}
 
 
 def test_reading_twice_gives_the_same_document(corpus: Corpus) -> None:
