@@ -36,6 +36,7 @@ TCP_STATES = (
 FAILED_TCP_STATES = ("attempt", "refused")  # a try without SYN-ACK never enters a product's row
 
 _OCTETS = tuple(str(i) for i in range(256))
+_OCTET = {text: number for number, text in enumerate(_OCTETS)}
 
 
 @dataclass(slots=True)
@@ -143,7 +144,11 @@ def address_texts(words: Array, version: Array) -> Array:
 
 def address_words(text: str) -> tuple[int, tuple[int, int, int, int]]:
     """`(version, words)` of an address in text form; raises ValueError when it is none."""
-    address = ipaddress.ip_address(text)
+    try:
+        one, two, three, four = text.split(".")
+        return 4, (0, 0, 0, _OCTET[one] << 24 | _OCTET[two] << 16 | _OCTET[three] << 8 | _OCTET[four])
+    except (KeyError, ValueError):  # IPv6, or none: a hundred times slower to tell
+        address = ipaddress.ip_address(text)
     value = int(address)
     return address.version, (
         value >> 96 & 0xFFFFFFFF,

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from classifier.report import Report
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False)
+
 
 def render(report: Report, sections: Sequence[str] = ()) -> bytes:
     """The document, ending in a newline; `sections` adds flows, timeline or quality."""
@@ -40,4 +42,4 @@ def _write(value: Any, out: io.BytesIO) -> None:
 
 
 def _one_line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(value)
