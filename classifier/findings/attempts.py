@@ -289,11 +289,10 @@ def _outcomes(case: Case, return_seen: Array, rejections: Rejections) -> Array:
     tcp = (flows.proto == TCP) & ~flows.unresolved & ~((flows.orig_port == 0) & (flows.resp_port == 0))
     udp = (flows.proto == UDP) & ~flows.unresolved & (flows.resp_port != 0) & ~case.addresses.group[case.addresses.resp]
     both = (flows.orig_packets > 0) & (flows.resp_packets > 0)
-    states = [TCP_STATES[k] for k in range(len(TCP_STATES))]
-    state = flows.tcp_state
 
     def of(*names: str) -> Array:
-        hit: Array = tcp & np.isin(state, [states.index(name) for name in names])
+        wanted = np.array([name in names for name in TCP_STATES])
+        hit: Array = tcp & wanted[flows.tcp_state]
         return hit
 
     span = flows.last_ns - flows.first_ns

@@ -117,14 +117,15 @@ class Case:
 
     def owned_by(self, *components: str) -> Array:
         """(n flows,) bool: a component owns them. Failed attempts are nobody's."""
-        numbers = [k for k, name in enumerate(self.labels.components) if name in components]
-        owned: Array = np.isin(self.labels.component, numbers)
-        return owned
+        return self._owned([name in components for name in self.labels.components])
 
     def of_product(self, product: str) -> Array:
         """(n flows,) bool: a component of the product owns them."""
-        numbers = [k for k in range(len(self.labels.components)) if self.facts.product(k) == product]
-        owned: Array = np.isin(self.labels.component, numbers)
+        return self._owned([self.facts.product(k) == product for k in range(len(self.labels.components))])
+
+    def _owned(self, wanted: Sequence[bool]) -> Array:
+        table = np.array([*wanted, False])  # the last one for -1, nobody's
+        owned: Array = table[self.labels.component]
         return owned
 
     def own_address(self, flows: Array) -> Array:

@@ -36,7 +36,7 @@ def of_flows(case: Case, flows: Sequence[int]) -> tuple[str, int]:
         if text not in texts:
             texts.append(text)
             selected |= hit
-    return _joined(texts, _without_errors(case, wanted)), int(case.flows.packets[selected].sum())
+    return _joined(texts, _without_errors(case, wanted)), _packets(case, selected)
 
 
 def of_endpoint(case: Case, address: str, port: int, proto: int) -> tuple[str, int]:
@@ -49,7 +49,7 @@ def of_endpoint(case: Case, address: str, port: int, proto: int) -> tuple[str, i
     number, flows = case.addresses.find(address), case.flows
     hit = (case.addresses.orig == number) & (flows.orig_port == port)
     hit |= (case.addresses.resp == number) & (flows.resp_port == port)
-    return text, int(flows.packets[hit & (flows.proto == proto)].sum())
+    return text, _packets(case, hit & (flows.proto == proto))
 
 
 def of_pair(case: Case, one: str, other: str, port: int, proto: int) -> tuple[str, int]:
@@ -62,7 +62,7 @@ def of_pair(case: Case, one: str, other: str, port: int, proto: int) -> tuple[st
         (case.addresses.orig == b) & (case.addresses.resp == a)
     )
     hit &= (flows.proto == proto) & ((flows.orig_port == port) | (flows.resp_port == port))
-    return text, int(flows.packets[hit].sum())
+    return text, _packets(case, hit)
 
 
 def to_group(case: Case, group: str, port: int | None = None) -> tuple[str, int]:
@@ -102,6 +102,12 @@ def of_records(case: Case, records: Sequence[tuple[int, int]]) -> tuple[str, int
     if len(case.read.captures) != 1 or not numbers:
         return "", None
     return " || ".join(f"frame.number == {number}" for number in numbers), len(numbers)
+
+
+def _packets(case: Case, hit: Array) -> int:
+    """Packets of some flows, (n flows,) bool."""
+    rows = np.flatnonzero(hit)
+    return int(case.flows.orig_packets[rows].sum() + case.flows.resp_packets[rows].sum())
 
 
 def _records(messages: Sequence[Membership]) -> int:

@@ -126,13 +126,14 @@ def _of_kind(case: Case, kind: Sequence[Signature], hosts: Array) -> list[PortRo
     tried = case.attempts
     found: dict[tuple[int, int], dict[str, list[int]]] = {}
     touched = hosts[tried.client] | (hosts[tried.server] & ~tried.scanned)
-    names = case.labels.components
+    numbers = {item.id: case.labels.components.index(item.id) for item in kind if not item.is_range}
+    touched &= np.isin(tried.component, list(numbers.values()))
+    ours = np.flatnonzero(touched)
     for signature in kind:
-        number = names.index(signature.id)
-        hit = (tried.component == number) & touched & (tried.proto == signature.protocol)
         if signature.is_range:
             continue
-        pairs_hit = np.flatnonzero(hit)
+        hit = (tried.component[ours] == numbers[signature.id]) & (tried.proto[ours] == signature.protocol)
+        pairs_hit = ours[hit]
         if len(pairs_hit) > ROWS:
             failed = tried.counts[pairs_hit][:, list(at.FAILED)].sum(axis=1)
             pairs_hit = pairs_hit[np.lexsort((-tried.counts[pairs_hit].sum(axis=1), -failed))[:ROWS]]
@@ -143,9 +144,9 @@ def _of_kind(case: Case, kind: Sequence[Signature], hosts: Array) -> list[PortRo
     datagrams = {item.id: _Datagrams(case, item.id) for item in kind if item.is_range}
     for (client, server), pairs in sorted(found.items()):
         for signature in kind:
-            numbers = pairs.get(signature.id, [])
+            mine = pairs.get(signature.id, [])
             flows = datagrams[signature.id].between(client, server) if signature.is_range else NO_FLOWS
-            rows += [_tried(case, signature, k) for k in numbers] or [_untried(case, signature, client, server, flows)]
+            rows += [_tried(case, signature, k) for k in mine] or [_untried(case, signature, client, server, flows)]
     return rows
 
 

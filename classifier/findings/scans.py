@@ -63,10 +63,15 @@ def scans(case: Case) -> list[Scan]:
 
 def _groups(key: Array, proto: Array, vain: Array) -> list[Array]:
     """Pairs of one key, where many are in vain and these are most of them."""
-    _, group = np.unique(key << 1 | (proto == at.UDP), return_inverse=True)
-    n = int(group.max()) + 1 if len(group) else 0
-    failed, all_ = np.bincount(group, vain, n), np.bincount(group, minlength=n)
-    big = np.flatnonzero((failed >= MANY) & (failed > MOST * all_))
-    order = np.argsort(group, kind="stable")
-    low, high = np.searchsorted(group[order], big), np.searchsorted(group[order], big + 1)
-    return [np.sort(order[a:b]) for a, b in zip(low.tolist(), high.tolist(), strict=True)]
+    key = key << 1 | (proto == at.UDP)
+    keys, failed = np.unique(key[vain], return_counts=True)
+    keys, failed = keys[failed >= MANY], failed[failed >= MANY]
+    if not len(keys):
+        return []
+    group = np.searchsorted(keys[:-1], key)
+    mine = np.flatnonzero(keys[group] == key)
+    group = group[mine]
+    pairs = mine[np.argsort(group, kind="stable")]
+    all_ = np.bincount(group, minlength=len(keys))
+    ends = np.cumsum(all_)
+    return [pairs[ends[k] - all_[k] : ends[k]] for k in np.flatnonzero(failed > MOST * all_).tolist()]
