@@ -138,7 +138,7 @@ class Case:
         """Addresses that are the own side of flows of these components, and of nothing else the group; sorted."""
         if components not in self._hosts:  # several rules ask for the same ones
             rows = np.flatnonzero(self.owned_by(*components))
-            numbers = np.unique(self.own_address(rows))
+            numbers = self.addresses.distinct(self.own_address(rows))
             self._hosts[components] = self.host_texts(numbers[~self.addresses.group[numbers]])
         return self._hosts[components]
 
@@ -146,7 +146,7 @@ class Case:
         """Numbers of addresses that are the own side of any flow of the product, or are by the user's word; sorted."""
         if product not in self._servers:  # every rule of a product asks
             rows = np.flatnonzero(self.of_product(product))
-            seen = np.unique(self.own_address(rows))
+            seen = self.addresses.distinct(self.own_address(rows))
             hosts = self.facts.signatures.hosts
             said = [self.addresses.find(host.address) for host in hosts if host.component.startswith(f"{product}.")]
             known = np.array([number for number in said if number >= 0], "i8")

@@ -101,6 +101,7 @@ class HostRoles:
         pairs, rank = pairs[kept], rank[kept]
         pairs = pairs[np.lexsort((pairs, rank, pairs // wide))]
         of_host, starts = np.unique(pairs // wide, return_index=True)
+        self._with_role = self._hosts[of_host]
         texts = self._texts(flows, shown[of_host])
         names = [self._names[k] for k in (pairs % wide).tolist()]
         ends = [*starts[1:].tolist(), len(pairs)]
@@ -117,6 +118,10 @@ class HostRoles:
             out[ours] = address_texts(words[row[ours]], flows.version[row[ours]])
         texts: list[str] = out.tolist()
         return texts
+
+    def has(self, words: Array, version: Array) -> Array:
+        """Which addresses, (n, 4) u4 words and (n,) versions, have a role: (n,) bool."""
+        return member(host_keys(words, version), self._with_role)
 
     def reasons(self, address: str, word: str) -> list[Reason]:
         """What shows that a host has a role, at most `REASONS_KEPT`; empty when it has not."""
