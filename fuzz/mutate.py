@@ -2,6 +2,7 @@
 """Push mutated captures through the compiled library and count what happens.
 
     python fuzz/mutate.py --inputs 20000 --corpus captures --workers 1
+    python fuzz/mutate.py --inputs 5000 --scenes --largest 65536 --report-every 1     the faults that rules find
 
 In: a folder of captures (`CLASSIFIER_CORPUS` by default), a seed. Out: one JSON line with the counts; for every
 crash, hang, wrong sum and memory excess a reproducer file in --findings; exit code 1 when there was any.
@@ -32,13 +33,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from fuzz.findings import check_findings, scene_seeds
 from fuzz.mutations import LARGEST, mutant
 
 MIB = 1 << 20
 STEP = 2000
 """Inputs that one worker takes in one go."""
 REPORT_EVERY = 20
-"""Every so many inputs the whole report is built and rendered in all forms; the others end at the flow table."""
+"""Every so many inputs the report is built, examined and rendered in all forms; the others end at the flow table."""
 WAITING = 6
 """A worker that takes this many times --limit on the clock hangs too, although it uses no processor time."""
 _CELL = struct.Struct("<qdd")  # number of the input a worker is at (-1: none), when it began: clock, processor time
@@ -74,8 +76,9 @@ def check_sums(result: Any) -> None:
         raise WrongSum(f"time bins hold {binned}; read were {packets} packets, {wire_bytes} bytes")
 
 
-def check_report(report: Any) -> None:
-    """Rows of the report sum to its totals, and every form of output can be made."""
+def check_report(report: Any) -> int:
+    """Rows of the report sum to its totals, no rule of findings breaks, and every form of output can be made; how many
+    findings there are."""
     from classifier.columns import TABLES
     from classifier.render import csv, text
     from classifier.render import json as as_json
@@ -87,6 +90,7 @@ def check_report(report: Any) -> None:
             raise WrongSum(f"component rows hold {have} {measure}, totals say {totals[measure]}")
     if totals["packets"] != sum(info.packets for info in report.captures):
         raise WrongSum("totals and captures differ in packets")
+    fired = check_findings(report)
     json.loads(as_json.render(report, ("flows", "timeline", "quality")))
     for section in TABLES:
         csv.render(report, section)
@@ -94,6 +98,7 @@ def check_report(report: Any) -> None:
         bad = [c for c in shown if c != "\n" and (ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0)]
         if bad:
             raise WrongSum(f"control characters in the text: {bad[:5]}")
+    return fired
 
 
 def run_one(data: bytes, whole_report: bool, compiled: bool, signatures: Any) -> tuple[str, ...]:
@@ -112,8 +117,8 @@ def run_one(data: bytes, whole_report: bool, compiled: bool, signatures: Any) ->
     check_sums(result)
     kinds = ["captures", "complete" if all(info.complete for info in result.captures) else "damaged"]
     if whole_report:
-        check_report(Report(result, signatures, attribute(result.flows, result.links, signatures, result.learned)))
-        kinds.append("reports")
+        labels = attribute(result.flows, result.links, signatures, result.learned)
+        kinds += ["reports", *["findings"] * check_report(Report(result, signatures, labels))]
     return tuple(kinds)
 
 
@@ -142,7 +147,7 @@ def _work(options: argparse.Namespace, seeds: list[bytes], first: int, last: int
         if options.fault == f"crash:{number}":
             os.abort()
         try:
-            counts.update(run_one(data, number % REPORT_EVERY == 0, compiled, signatures))
+            counts.update(run_one(data, number % options.report_every == 0, compiled, signatures))
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(where.filename).name}:{where.lineno}"
@@ -296,12 +301,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=float, default=10.0, help="seconds for one input, then it is a hang")
     parser.add_argument("--memory", type=int, default=1024, help="MiB that a worker may have resident")
     parser.add_argument("--largest", type=int, default=LARGEST, help="bytes of a file that are mutated")
+    parser.add_argument("--scenes", action="store_true", help="mutate the captures of findings' tests, not a folder's")
+    parser.add_argument("--report-every", type=int, default=REPORT_EVERY, help="inputs, of one the whole report")
     parser.add_argument("--interpreted", action="store_true", help="kernels not compiled: every bound is checked")
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder for reproducers")
     parser.add_argument("--fault", default="", help=argparse.SUPPRESS)  # crash:N, hang:N: does the driver notice?
     options = parser.parse_args(argv)
     options.findings.mkdir(parents=True, exist_ok=True)
-    seeds = seeds_of(Path(options.corpus), options.largest)
+    seeds = scene_seeds(options.largest) if options.scenes else seeds_of(Path(options.corpus), options.largest)
     if not seeds:
         parser.error(f"{options.corpus}: no captures there")
     driver = Driver(options, seeds)

@@ -114,9 +114,42 @@ def overlay(rng: random.Random, data: bytearray, other: bytes) -> None:
         data[at : at + len(piece)] = piece
 
 
+def rearrange_records(rng: random.Random, data: bytearray, _other: bytes) -> None:
+    """Whole packets of a little-endian pcap are missing, come twice, out of order or at another time."""
+    if data[:4] not in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1"):
+        return
+    at, records = _PCAP_HEADER, []
+    while at + 16 <= len(data):
+        size = 16 + int.from_bytes(data[at + 8 : at + 12], "little")
+        if at + size > len(data):
+            break
+        records.append(data[at : at + size])
+        at += size
+    for _ in range(1 << rng.randrange(6)):
+        if not records:
+            return
+        k, many = rng.randrange(len(records)), 1 << rng.randrange(6)
+        kind = rng.randrange(5)
+        if kind == 0:
+            del records[k : k + many]
+        elif kind == 1:
+            records[k:k] = records[k : k + many]
+        elif kind == 2:
+            run = records[k : k + many]
+            rng.shuffle(run)
+            records[k : k + many] = run
+        elif kind == 3:
+            records.insert(rng.randrange(len(records)), records[k])
+        else:
+            late = rng.choice((1, 60, 600, 86_400, 400_000_000, -1, -600, rng.randrange(1 << 32)))
+            for record in records[k:] if rng.random() < 0.5 else records[k : k + 1]:
+                record[:4] = struct.pack("<I", (int.from_bytes(record[:4], "little") + late) % (1 << 32))
+    data[_PCAP_HEADER:] = b"".join(records)
+
+
 MUTATIONS: tuple[Callable[[random.Random, bytearray, bytes], None], ...] = (
     flip_bits, flip_bits, set_bytes, lie_about_a_length, lie_about_a_length, lie_near_a_length, cut_the_end, delete,
-    insert, repeat, swap, splice, overlay,
+    insert, repeat, swap, splice, overlay, rearrange_records, rearrange_records,
 )  # fmt: skip
 
 

@@ -40,11 +40,15 @@ def prepare(target: str, folder: Path, corpus: Path | None) -> None:
     """Seeds of a target: heads of captures, or single frames out of them."""
     from classifier.capture import find_captures, open_capture
     from classifier.errors import CaptureError
+    from fuzz.findings import scene_seeds
     from fuzz.targets import LINKS
 
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         return
+    if target == "whole":
+        for number, data in enumerate(scene_seeds(LONGEST)):
+            (folder / f"scene-{number}").write_bytes(data)
     paths = [ROOT / "captures"] if corpus is None else [ROOT / "captures", corpus]
     found = [p for place in paths for p in sorted(place.rglob("*")) if p.is_file() and p.stat().st_size < 2_000_000]
     for number, path in enumerate(found):

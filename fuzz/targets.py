@@ -49,6 +49,7 @@ from classifier.matching import SignatureSet, attribute, load_signatures
 from classifier.render import csv, text
 from classifier.render.escape import printable
 from classifier.report import Report
+from fuzz.findings import check_findings
 from fuzz.sniffed import payloads
 
 LINKS = [*sorted(LINK_KINDS), 253, -1]
@@ -255,6 +256,7 @@ def whole(data: bytes) -> None:
     for measure in ("packets", "wire_bytes", "flows"):
         assert sum(row[measure] for row in report.rows("components")) == report.totals[measure]
     assert report.totals["packets"] == sum(info.packets for info in report.captures)
+    check_findings(report)
     json.dumps(report.to_dict(("flows", "timeline", "quality")), allow_nan=False)
     for section in TABLES:
         csv.render(report, section)

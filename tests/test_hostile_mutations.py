@@ -13,10 +13,13 @@ from capture_files import T0, enhanced, interface, pcap_header, pcap_record, sec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import classifier
 from classifier import engine
 from classifier.errors import CaptureError, SignatureError
+from classifier.findings import Rule
 from classifier.matching import load_signatures
 from fuzz import mutate, run
+from fuzz.findings import WrongFinding, check_findings, scene_seeds
 from fuzz.mutations import LENGTHS, mutant
 from fuzz.targets import TARGETS, frames, inflate, payload, reader
 
@@ -38,7 +41,27 @@ def test_mutated_samples_never_raise_and_lose_nothing(compiled: bool, count: int
     for number in range(count):
         data = mutant(11, number, SAMPLES, 6000)
         kinds.update(mutate.run_one(data, number % 10 == 0, compiled, SIGNATURES))
-    assert kinds >= {"captures", "damaged", "reports"}
+    assert kinds >= {"captures", "damaged", "reports", "findings"}
+
+
+def test_mutated_faults_break_no_rule() -> None:
+    """Captures that the rules fire on, bent: whatever they then hold, rules answer, also with settings at their ends."""
+    seeds = scene_seeds(65_536, one_each=True)
+    kinds: list[str] = []
+    for number in range(200):
+        kinds += mutate.run_one(mutant(13, number, seeds, 65_536), True, True, SIGNATURES)
+    assert kinds.count("findings") > kinds.count("reports") > 150
+
+
+def test_a_rule_that_breaks_counts_as_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("of its own")
+
+    report = classifier.classify(ROOT / "captures" / "recorded_site.pcap")
+    assert check_findings(report) > 0
+    monkeypatch.setattr("classifier.findings.examine.all_rules", lambda: [Rule("X", "info", "x", "x", "x", broken)])
+    with pytest.raises(WrongFinding, match="of its own"):
+        check_findings(report)
 
 
 @SPEEDS

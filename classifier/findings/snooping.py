@@ -228,7 +228,7 @@ def flooded(case: Case, setting: Values, groups: Sequence[Group]) -> Iterator[Gr
     came = [
         group
         for group in not_link_local(groups)
-        if group.packets >= setting("packets") and group.pps() >= setting("pps") and not group.joins
+        if group.packets and group.packets >= setting("packets") and group.pps() >= setting("pps") and not group.joins
         and not group.sent_by(view.hosts) and group.address not in case.groups.known_services
     ]  # fmt: skip
     if not came:
@@ -255,7 +255,10 @@ def unheard(case: Case, setting: Values, groups: Sequence[Group]) -> Iterator[Gr
     came = [
         group
         for group in not_link_local(groups)
-        if group.packets >= setting("packets") and not group.joins and group.address not in case.groups.known_services
+        if group.packets
+        and group.packets >= setting("packets")
+        and not group.joins
+        and group.address not in case.groups.known_services
     ]
     if not came or case.vantage.place == BYSTANDER:
         return

@@ -36,7 +36,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     known = (flows.proto == TCP) & (flows.syn_ns != 0) & (flows.synack_ns != 0)
     early = known & (flows.syn_ns - flows.synack_ns > setting("early") * SECOND)
     count, of = int(early.sum()), int(known.sum())
-    if count < setting("connections") or count < setting("share") * of:
+    if not count or count < setting("connections") or count < setting("share") * of:
         return
     rows = np.flatnonzero(early)
     ahead = int(np.median((flows.syn_ns - flows.synack_ns)[rows]))

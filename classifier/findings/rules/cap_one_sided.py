@@ -18,7 +18,7 @@ HOSTS = 3
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     view = case.vantage
     share = view.one_sided_share
-    if share is None or view.one_sided < setting("connections") or share < setting("share"):
+    if not share or view.one_sided < setting("connections") or share < setting("share"):
         return
     flows = np.flatnonzero(one_sided_flows(case))
     flows = flows[np.argsort(-case.flows.packets[flows], kind="stable")]

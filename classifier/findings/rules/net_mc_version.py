@@ -27,7 +27,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ]
             title = f"Queries of two {protocol} versions{network(vlan)}: {listed(hosts)}"
             words = f"{listed(said)} from {listed(hosts)}. Every older query takes all members back to that version."
-        elif len(reporters) >= setting("reports"):
+        elif reporters and len(reporters) >= setting("reports"):
             names = _most(reporters)
             old, new = items[0].version, max(item.version for item in reporters)
             title = f"{protocol}v{new} reports although the querier asks in v{old}{network(vlan)}: {listed(names)}"
