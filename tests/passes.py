@@ -15,7 +15,7 @@ from classifier.decode.protocols import LINK_CODES, component_of_link
 from classifier.engine import Pass
 from classifier.evidence.proofs import NO_PROOFS
 from classifier.evidence.reports import Reports
-from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, address_words
+from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, address_texts, address_words
 from classifier.report import Report
 
 S = 1_000_000_000
@@ -183,6 +183,9 @@ def a_pass(
         candidates=Candidates(owners, candidates),
         roles={},
         roles_left_out=0,
+        have_roles=lambda words, version: np.array(
+            [text in labels.roles for text in address_texts(words, version)], bool
+        ),
         evidence=lambda i: flows[i].evidence,
         evidence_lists=lambda: [flow.evidence for flow in flows],
         learned=(),

@@ -120,6 +120,10 @@ class Attribution:
         """Role words per address text, strongest first; hosts without a role are not in it."""
         return self.host_roles.words
 
+    def have_roles(self, words: Array, version: Array) -> Array:
+        """Which addresses, (n, 4) u4 words and (n,) versions, are in `roles`: (n,) bool."""
+        return self.host_roles.has(words, version)
+
     @property
     def roles_left_out(self) -> int:
         """(host, role) pairs beyond `roles.MAX_ROLES`, which `roles` does not have."""

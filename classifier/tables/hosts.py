@@ -24,7 +24,7 @@ def hosts(facts: Facts) -> Columns:
     real = np.flatnonzero(~addresses.group)
     roles = facts.labels.roles
     has_role = np.zeros(n, bool)
-    has_role[real] = facts.labels.host_roles.has(addresses.words[real], addresses.version[real])
+    has_role[real] = facts.labels.have_roles(addresses.words[real], addresses.version[real])
     ranked = real[np.lexsort((real, -(sent + received)[real], ~has_role[real]))][:HOSTS_LISTED]
     chosen = ranked[np.lexsort((ranked, -(sent + received)[ranked]))]
     facts.limit("hosts", len(chosen), len(real))
