@@ -45,7 +45,7 @@ def test_mutated_samples_never_raise_and_lose_nothing(compiled: bool, count: int
 
 
 def test_mutated_faults_break_no_rule() -> None:
-    """Captures that the rules fire on, bent: whatever they then hold, rules answer, also with settings at their ends."""
+    """Captures that rules fire on, bent: whatever they then hold, rules answer, also with settings at their ends."""
     seeds = scene_seeds(65_536, one_each=True)
     kinds: list[str] = []
     for number in range(200):

@@ -333,11 +333,11 @@ def _headline(item: Trouble) -> str:
     if item.kind == PATH:
         return f"{percent(item.amount)} of a stream's packets do not arrive"
     if item.kind == SENDER:
-        return f"{percent(item.amount)} of a stream's packets were never sent into its connection"
+        return f"{percent(item.amount)} of a stream's packets were never sent"
     if item.kind == RECEIVER:
-        return f"the receiver misses {percent(item.amount)} behind the point of capture"
+        return f"receiver misses {percent(item.amount)} behind the point of capture"
     if item.kind == CUT:
-        return f"a stream was cut off for {span(int(item.amount * SECOND))}, while its sender went on"
+        return f"a stream was cut off for {span(int(item.amount * SECOND))}, its sender went on"
     if item.kind == CONTINUITY:
         return "the transport stream is torn"
     if item.kind == SILENCE:

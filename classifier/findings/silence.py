@@ -216,7 +216,7 @@ def _finding(case: Case, found: Discovery, item: _Silence, window_ns: int, sentr
             "else of Digital Sentry."
         )
     return Finding(
-        title=f"{who} {verb} no answer from the SQL Server Browser at {server}{_because(item.cause)}",
+        title=f"{who} {verb} no answer from SQL Browser {server}{_because(item.cause)}",
         summary=" ".join(said),
         flow_ids=ids,
         first_record=case.first_record(ids),

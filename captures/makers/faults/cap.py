@@ -369,7 +369,7 @@ SCENES: list[Scene] = [
         "CAP-GIANTS",
         "offload",
         lambda: large_segments(20_000),
-        says=("host with offload", "the largest of 20,040 bytes"),
+        says=("captured with offload", "the largest of 20,040 bytes"),
         severity="info",
     ),
     Scene("CAP-GIANTS", "jumbo frames", lambda: large_segments(8960), says=("offload or jumbo frames",)),

@@ -90,7 +90,7 @@ REFUSED = [
         "a wrong password",
         made(at_work(), refuses_rtsp(1, (UNAUTHORIZED, UNAUTHORIZED), times=3)),
         says=(
-            "Camera 10.1.0.31 refuses the Digifort server 10.1.0.5: RTSP 401 (user or password is wrong)",
+            "Camera 10.1.0.31 refuses 10.1.0.5: RTSP 401 (user or password is wrong)",
             "3 RTSP connections of 3",
             "3 times 401",
         ),

@@ -260,7 +260,7 @@ SCENES: list[Scene] = [
         "DGF-MEDIA-LOSS",
         "the server reports what is not missing here",
         made(at_work(), reported(26, 40)),
-        says=("the receiver misses 10.2 % behind the point of capture", "here 0.0 % are missing"),
+        says=("receiver misses 10.2 % behind the point of capture", "here 0.0 % are missing"),
     ),
     Scene(
         "DGF-MEDIA-LOSS",

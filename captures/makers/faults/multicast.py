@@ -143,7 +143,7 @@ SHARED = [
         "two servers, one port",
         made(two_servers()),
         says=(
-            "2 servers send to the media group 225.5.10.1 at the same time: 10.1.0.5 and 10.1.0.6",
+            "2 servers share the media group 225.5.10.1: 10.1.0.5 and 10.1.0.6",
             "sent 100 packets to 1 port",
             "from 07:33:24.000 UTC, for 5.90 s",
             "Worse: on port 1025",

@@ -312,7 +312,7 @@ DATA = [
         "an access port",
         made(bystander()),
         says=(
-            "Multicast floods a port that takes no part in it",
+            "Multicast floods a port that has no part in it",
             "239.10.20.30",
             "13 packets/s",
             "nobody at this port",

@@ -19,7 +19,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         yield Skipped(f"the capture is shorter than {setting('seconds'):g} s")
         return
     yield Finding(
-        title="No conversation between hosts is in the capture, only broadcast and multicast",
+        title="The capture holds only broadcast and multicast, no conversation of hosts",
         summary=(
             f"In {span(case.duration_ns)}: {view.reasons[0]}. A switch sends to an ordinary port only what is meant "
             "for it. So nothing can be said of TCP connections, of unicast video, of blocked ports; of multicast only "

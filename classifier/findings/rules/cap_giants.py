@@ -23,7 +23,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         title = f"{many} are larger than a network carries: captured on a host's loopback interface"
         cause = "No network was involved."
     elif seen.beyond_jumbo:
-        title = f"{many} are larger than a network carries: captured on a host with offload"
+        title = f"{many} are too large for a network: captured with offload"
         cause = (
             f"{seen.beyond_jumbo:,} are larger than any jumbo frame{who}. The network card cuts and joins segments, "
             "the capture is made before and after that."

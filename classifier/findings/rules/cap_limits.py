@@ -16,7 +16,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     if not reached:
         return
     yield Finding(
-        title="The capture holds more than is kept in memory: parts of the report are coarser",
+        title="The capture holds more than is kept in memory: parts are coarser",
         summary=f"{'. '.join(text[0].upper() + text[1:] for text in reached[:5])}. Sums of packets and bytes are "
         "exact.",
     )

@@ -76,10 +76,10 @@ def _finding(
     text, packets = flows_filter(case, rank, flows)
     first = min(last, key=lambda item: item.ts_ns)
     return Finding(
-        title=f"Camera {camera} refuses the Digifort server {server}: RTSP {most} ({meaning})",
+        title=f"Camera {camera} refuses {server}: RTSP {most} ({meaning})",
         summary=(
-            f"{counted(len(refused), 'RTSP connection')} of {tried:,} came to nothing, by their last reply: "
-            f"{', '.join(counts)}; the first at {case.at(first.ts_ns)}."
+            f"{counted(len(refused), 'RTSP connection')} of {tried:,} that the Digifort server made came to nothing, "
+            f"by their last reply: {', '.join(counts)}; the first at {case.at(first.ts_ns)}."
         ),
         flow_ids=flows,
         first_record=first.record,

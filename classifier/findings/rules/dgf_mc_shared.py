@@ -73,7 +73,7 @@ def _shared(case: Case, group: Group, setting: Callable[[str], float]) -> Findin
     selected, packets = filters.to_group(case, group.address)
     flow_ids = [flow for sender in both for flow in group.flow_ids(rows[sender], 200)]
     return Finding(
-        title=f"{len(both)} servers send to the media group {group.address} at the same time: {listed(names)}",
+        title=f"{len(both)} servers share the media group {group.address}: {listed(names)}",
         summary=(
             f"{listed(said, most=10)}. They overlap from {case.at(start)}, for {span(lasting)}.{worse} The time is "
             f"exact to {span(case.groups.width_ns)}. Senders whose multicast does not reach this capture are not "

@@ -90,7 +90,7 @@ def _finding(case: Case, group: Group, use: str, said: list[tuple[str, str, str]
         else "Servers may be missing in the lists of clients."
     )
     return Finding(
-        title=f"The network does not handle Digifort's {use} group {group.address} well: {said[0][2]}",
+        title=f"Digifort's {use} group {group.address}: {said[0][2]}",
         summary=f"{listed([f'{words} ({code})' for _, code, words in said])}. {consequence} See the findings named "
         "here.",
         flow_ids=flow_ids,

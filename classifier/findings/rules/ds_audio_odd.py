@@ -62,7 +62,7 @@ def _at_once(
     title = (
         f"{busy[0].client} gets audio of {server} on {len(busy)} ports at once: {names}"
         if one_client
-        else f"{len(busy)} clients get audio of {server} on port {busy[0].port} at once: {names}"
+        else f"{len(busy)} clients get audio of {server} on port {busy[0].port}: {names}"
     )
     reason = (
         "A client has one port however many cameras it hears: two programs or sessions on this host, or software that "

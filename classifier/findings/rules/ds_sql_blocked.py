@@ -40,7 +40,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         clients = list(dict.fromkeys(row.asker for row in rows))
         text, packets = filters.of_flows(case, flows)
         yield Finding(
-            title=f"{listed(clients)} learned the SQL port {port}/tcp of {server} and did not use it",
+            title=f"{listed(clients)} learned SQL port {port}/tcp of {server}, did not use it",
             summary=(
                 f"{case.place(server)} named {port}/tcp for instance {rows[0].instance} at "
                 f"{case.at(rows[0].first.ts_ns)} (record {rows[0].first.record}); no connection to it follows in the "

@@ -53,7 +53,7 @@ def _finding(case: Case, pair: Pair, back: Pair | None, by_server: bool) -> Find
     refused = pair.state == REFUSED
     note = " A RST says that nothing listens there: ControlPoint may just not run." if refused and by_server else ""
     return Finding(
-        title=f"{pair.port}/tcp cannot be opened {who}: {pair.client} does not reach {pair.server}",
+        title=f"{pair.port}/tcp {who}: {pair.client} does not reach {pair.server}",
         summary=f"{failures.summary(case, item)} {way}{note} The port is wanted in both directions.",
         flow_ids=flows,
         first_record=case.first_record(flows),

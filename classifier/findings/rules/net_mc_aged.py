@@ -16,7 +16,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         flow_ids = group.flow_ids()
         selected, packets = filters.to_group(case, group.address)
         yield Finding(
-            title=f"{group.address} stops {span(stop - since)} after the last join, and comes back with a new one",
+            title=f"{group.address} stops {span(stop - since)} after the last join, returns with a new one",
             summary=(
                 f"Last report at {case.at(since)}, data until {case.at(stop)}, new join at {case.at(again)}, data "
                 f"again from {case.at(restart)}. No query asked in between. So the switch forgot the member and cut "

@@ -26,7 +26,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
     bps = {group.address: group.wire * 8 / max((group.last_ns - group.first_ns) / 1e9, 1.0) for group in groups}
     said = [f"{group.address} {rate(bps[group.address])}, {group.pps():.0f} packets/s" for group in groups]
     where = (
-        "a port that takes no part in it"
+        "a port that has no part in it"
         if case.vantage.place == BYSTANDER
         else f"the port of {listed(list(case.vantage.hosts))}"
     )
