@@ -24,16 +24,16 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     longest = sorted(pauses, key=lambda row: row[0] - row[1])
     said = [f"{span(row[1] - row[0])} from {case.at(row[0])}" for row in longest[:NAMED]]
     more = " or more" if seen.event_count > len(seen.events) else ""
+    together = f", {span(total)} in all" if len(pauses) > 1 else ""
     between = [row for row in pauses if row[2] == 1 and len(case.read.captures) > 1]
     files = f" {counted(len(between), 'pause is', 'pauses are')} between two files: is one missing?" if between else ""
     yield Finding(
         title=f"Nothing was captured for {span(longest[0][1] - longest[0][0])}",
         summary=(
-            f"{counted(len(pauses), 'pause')}{more} without any packet, {span(total)} in all: "
+            f"{counted(len(pauses), 'pause')}{more} without any packet{together}: "
             f"{listed(said, most=NAMED)}"
             f"{f' and {len(pauses) - NAMED:,} more' if len(pauses) > NAMED else ''}.{files} Mean rates are over the "
-            "whole "
-            "time, pauses included; what happened meanwhile is unknown."
+            "whole time, pauses included; what happened meanwhile is unknown."
         ),
         first_record=longest[0][2],
     )
