@@ -301,7 +301,9 @@ warm process. The peers do other work than `classify` and less or more of it: nf
 ndpiReader also looks into payloads, tshark dissects every packet, scapy builds an object per packet. tshark and scapy
 run on the first part of the file. Only time per packet compares.
 
-The first run after an installation or an update also compiles the kernels; that run is not measured here.
+The first run after an installation or an update also compiles the kernels; that run is in [start.md](start.md), with
+what start-up takes. More: [evidence.md](evidence.md), what evidence and following streams cost; [scale.md](scale.md),
+many captures; [../docs/performance.md](../docs/performance.md), where the time goes, and what is not reached.
 """
 
 
@@ -335,6 +337,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", type=int, default=100_000, help="packets for tshark (a fifth of them for scapy)")
     parser.add_argument("--publish", action="store_true", help="write results/DATE.json and README.md")
     given = parser.parse_args(arguments)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode
     load_before = os.getloadavg()[0]
     captures = []
     for kind in given.kinds or ["video", "small"]:
