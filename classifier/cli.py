@@ -38,7 +38,7 @@ TRACEBACK_VARIABLE = "CLASSIFIER_TRACEBACK"
 
 # The same as columns.TABLES and render.FORMATS, which are not imported for the sake of a quick --help (tests compare)
 SECTIONS = (
-    "components", "flows", "hosts", "streams", "multicast", "findings", "timeline", "protocols", "quality",
+    "components", "flows", "hosts", "streams", "multicast", "findings", "ports", "timeline", "protocols", "quality",
     "unclassified", "candidates", "learned", "others",
 )  # fmt: skip
 FORMATS = ("table", "json", "csv", "parquet")

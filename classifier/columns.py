@@ -208,7 +208,7 @@ NULLABLE = frozenset(
         "payload_type", "clock_rate", "frames_per_second", "key_frames", "key_frame_seconds", "jitter_ms",
         "max_jitter_ms", "frame_jitter_ms", "max_frame_jitter_ms", "reported_lost",
         "reported_loss", "reported_jitter_ms", "cc_errors",
-        "vlan", "ttl", "first_record", "skipped_because", "selected_packets",
+        "vlan", "ttl", "first_record", "skipped_because", "selected_packets", "tried_ns",
         "lost_with_others", "lost_alone", "worst_loss_ns",
         "silence_at_ns", "handshake_ns", "retransmitted_share",
         "first_join_ns", "last_join_ns", "first_leave_ns", "last_leave_ns",
@@ -420,6 +420,26 @@ FINDINGS = _table(
     ("skipped_because", "str", "", "why the capture cannot answer; null when fired"),
 )
 
+PORTS = _table(
+    ("product", "category", "", ""),
+    ("component", "category", "", ""),
+    ("required", "category", "", "as the product's document says: yes, no, conditional, unstated"),
+    ("client_address", "str", "", ""),
+    ("server_address", "str", "", "empty where it is not known"),
+    ("transport", "category", "", "tcp or udp"),
+    ("port", "int", "", "0 where it is not known (a dynamic SQL port that nobody named)"),
+    (
+        "state",
+        "category",
+        "",
+        "working; refused, rejected (ICMP), blocked (no answer), answer lost, accepted, then reset; no answer (of a "
+        "SQL Server Browser, which need not); cannot tell; no attempt seen",
+    ),
+    ("tried_ns", "time", "ns", "first attempt; null without one"),
+    ("first_record", "int", "", "number of its record in its capture, from 1; null without one"),
+    ("flow_ids", "list", "", "flows that show it, the first ones"),
+)
+
 STREAMS = _table(
     ("flow_id", "int", "", "the flow that carries it"),
     ("kind", "category", "", "rtp, or mpegts for a transport stream without RTP"),
@@ -481,6 +501,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "streams": STREAMS,
     "multicast": MULTICAST,
     "findings": FINDINGS,
+    "ports": PORTS,
     "timeline": TIMELINE,
     "protocols": PROTOCOLS,
     "quality": QUALITY,

@@ -30,6 +30,8 @@ from classifier.kernels import COMMON, ENTRIES, PACKAGES, RARE, Entry, Rows
 CACHE_NAME = "vms-classifier"
 CACHE_AGE_S = 30 * 86_400
 SUFFIX = ".kernels"
+RARELY = "-rare"
+"""Ends the name of the file of `kernels.RARE`."""
 LOCK = "compiling.lock"
 MOST_PROCESSES = 2
 """Compilers at a time: a third has nothing left to do while the two largest kernels are compiled."""
@@ -80,9 +82,14 @@ def _version_file(package: str) -> Path:
 
 
 def ready() -> bool:
-    """Whether compiled kernels are kept already, so that using them costs little (a look into a folder)."""
+    """Whether all compiled kernels are kept already, so that using them costs little (a look into a folder).
+
+    Without the rare ones a small capture that needs them would wait for the compiler.
+    """
     try:
-        return any(cache_directory().glob(f"{source_key()}-*{SUFFIX}"))
+        names = [file.name for file in cache_directory().glob(f"{source_key()}-*{SUFFIX}")]
+        rare = sum(name.endswith(f"{RARELY}{SUFFIX}") for name in names)
+        return 0 < rare < len(names)
     except (OSError, CannotCompile):
         return False
 
@@ -134,7 +141,7 @@ def _prepared(names: frozenset[str], message: str) -> dict[str, Callable[..., An
 
 def kept_in(names: frozenset[str]) -> Path:
     """The file that keeps these kernels."""
-    return cache_directory() / f"{source_key()}-{_processor()}{'' if names == COMMON else '-rare'}{SUFFIX}"
+    return cache_directory() / f"{source_key()}-{_processor()}{'' if names == COMMON else RARELY}{SUFFIX}"
 
 
 def _processor() -> str:

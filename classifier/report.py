@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from classifier.columns import TABLES
 from classifier.findings.case import Case
 from classifier.findings.examine import examine
+from classifier.findings.ports import port_table
 from classifier.findings.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ ALWAYS = (
     "components", "candidates", "learned", "findings", "hosts", "streams", "multicast", "protocols", "unclassified",
 )  # fmt: skip
 """Sections that every JSON document has."""
-ON_REQUEST = ("flows", "timeline", "quality", "others")
+ON_REQUEST = ("flows", "ports", "timeline", "quality", "others")
 
 CAPTURE_KEYS = (
     "path", "format", "compression", "link_types", "packets", "wire_bytes", "captured_bytes", "first_ns", "last_ns",
@@ -120,8 +121,7 @@ class Report:
             self.columns("hosts")  # so that the measure of what it left out is known
         if section in MAKERS:
             return MAKERS[section](self.facts)
-        assert section == "findings"
-        rows = examine(self.case, self._settings)
+        rows = examine(self.case, self._settings) if section == "findings" else port_table(self.case)
         return {column.name: [row[column.name] for row in rows] for column in TABLES[section]}
 
     def rows(self, section: str) -> list[dict[str, Any]]:
@@ -262,6 +262,11 @@ class Report:
     def findings(self) -> pd.DataFrame:
         """What is wrong, or could not be checked."""
         return self.frame("findings")
+
+    @property
+    def ports(self) -> pd.DataFrame:
+        """The ports that the products need: between whom they were tried, and whether they work."""
+        return self.frame("ports")
 
     @property
     def protocols(self) -> pd.DataFrame:

@@ -146,7 +146,7 @@ def test_small_captures_are_told_from_large_ones() -> None:
             return reader.small, reader.compiled
 
     assert opened(simple_pcap(10)) == (True, False)
-    assert opened(pcap_header() + pcap_record(b"x" * 60) * 3000) == (False, True)
+    assert opened(pcap_header() + pcap_record(b"x" * 60) * 5000) == (False, True)
     assert opened(pcap_header() + pcap_record(bytes(60_000)) * 30) == (False, True)  # more than a chunk
 
 

@@ -211,6 +211,17 @@ def test_rare_kernels_are_compiled_when_they_are_first_called(tmp_path: Path) ->
 
 
 @interpreted
+def test_a_small_capture_never_waits_for_rare_kernels(tmp_path: Path) -> None:
+    """As long as they are not kept it is interpreted, though the common ones are."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / machine.kept_in(COMMON).name).write_bytes(b"not looked at")
+    done = run(CLASSIFY + LOADED, rtsp_sample(), CLASSIFIER_CACHE_DIR=str(cache))
+    assert done.returncode == 0
+    assert done.stderr == "[]\n"
+
+
+@interpreted
 def test_processes_that_start_at_once_compile_once(tmp_path: Path) -> None:
     """The second waits for the first and takes what it kept."""
     program = (

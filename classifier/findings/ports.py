@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -83,6 +83,26 @@ class PortRow:
     def where(self) -> str:
         """`18772/tcp`."""
         return f"{self.port or 'dynamic'}/{self.transport}"
+
+
+def port_table(case: Case) -> list[dict[str, Any]]:
+    """Rows of the table "ports" (columns.PORTS)."""
+    return [
+        {
+            "product": row.product,
+            "component": row.component,
+            "required": row.required,
+            "client_address": row.client,
+            "server_address": row.server,
+            "transport": row.transport,
+            "port": row.port,
+            "state": row.state,
+            "tried_ns": row.first_ns or None,
+            "first_record": row.record or None,
+            "flow_ids": [int(flow) for flow in row.flows],
+        }
+        for row in case.ports
+    ]
 
 
 def port_rows(case: Case) -> list[PortRow]:

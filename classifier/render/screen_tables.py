@@ -209,6 +209,15 @@ LAYOUTS: dict[str, Layout] = {
         ("last (UTC)", "left", _time("last_ns")),
         ("roles", "left", _list("roles", 0)),
     ),
+    "ports": (
+        ("component", "left", _text("component")),
+        ("required", "left", _text("required")),
+        ("client", "left", _text("client_address")),
+        ("server", "left", _text("server_address")),
+        ("port", "right", lambda row: f"{row['port'] or 'dynamic'}/{row['transport']}"),
+        ("state", "left", _text("state")),
+        ("tried (UTC)", "left", _time("tried_ns", 3)),
+    ),
     "protocols": (
         ("protocol", "left", _text("protocol")),
         ("packets", "right", _count("packets")),

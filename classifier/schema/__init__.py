@@ -27,7 +27,7 @@ _ENUMS = {
     "status": ["fired", "skipped"],
     "by": ["ssrp", "rtsp", "content"],
 }
-_ON_REQUEST = ("flows", "timeline", "quality", "others")
+_ON_REQUEST = ("flows", "ports", "timeline", "quality", "others")
 
 
 def report_schema() -> dict[str, Any]:
