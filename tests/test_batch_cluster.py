@@ -19,6 +19,7 @@ pytest.importorskip("pyarrow")
 pytest.importorskip("distributed")
 
 from classifier.batch import classify
+from classifier.batch import cluster as cluster_driver
 from classifier.batch.dataset import BatchError
 from classifier.batch.schema import DATASET
 
@@ -108,6 +109,39 @@ def test_a_worker_with_another_program_is_refused(
     with pytest.raises(BatchError, match="runs another program"):
         classify(folder, tmp_path / "dataset", scheduler=cluster.address)
     assert not list((tmp_path / "dataset").glob("*/*.parquet"))
+
+
+@pytest.mark.parametrize("how", ["status", "answer"])
+def test_a_lost_cluster_is_a_sentence_whenever_it_is_noticed(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a job's end and its answer the connection may break: once that was a traceback."""
+    import distributed
+    from distributed.comm.core import CommClosedError
+
+    class Future:
+        status = "lost" if how == "status" else "finished"
+
+        def __init__(self, key: str) -> None:
+            self.key = key
+
+        def result(self) -> str:
+            raise CommClosedError("connection closed")
+
+    class Client:
+        loop = None
+
+        def __init__(self, *words: object, **more: object) -> None:
+            pass
+
+        def map(self, work: object, texts: list[str], key: list[str], pure: bool) -> list[Future]:
+            return [Future(each) for each in key]
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(distributed, "Client", Client)
+    monkeypatch.setattr(distributed, "as_completed", lambda futures, loop: iter(futures))
+    with pytest.raises(BatchError, match="the cluster at tcp://there was lost"):
+        list(cluster_driver.run(["job"], "tcp://there"))
 
 
 def test_a_scheduler_that_ends_is_a_sentence_and_the_next_run_goes_on(cluster: Cluster, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ a time, however many threads it has.
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import secrets
 from collections.abc import Iterable, Iterator
 
@@ -44,6 +46,9 @@ def run(jobs: Iterable[str], address: str, connect_s: float = CONNECT_S) -> Iter
             if not isinstance(cause, KilledWorker):
                 raise BatchError(f"a worker of {address} failed: {type(cause).__name__}: {_first_line(cause)}")
             yield number, None, "reading it ended every worker that tried"
+    except (OSError, TimeoutError, concurrent.futures.CancelledError, asyncio.CancelledError) as error:
+        # the scheduler went away between a job's end and its answer
+        raise BatchError(f"the cluster at {address} was lost ({_first_line(error)})") from None
     finally:
         client.close()
 
