@@ -7,7 +7,7 @@ Next: `classifier.cli` offers them where no file has their name. What is heavy i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -38,6 +38,14 @@ def _load(files: tuple[str, ...]) -> SignatureSet:
     from classifier.matching import load_signatures
 
     return load_signatures(files)
+
+
+def _hint(wrong: str, names: list[str], meant: Sequence[str] = ()) -> str:
+    """`; did you mean A or B?` for a name that is none, empty when nothing is near; `meant`: what surely was."""
+    from difflib import get_close_matches
+
+    near = meant or get_close_matches(wrong, names, 3, 0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 @click.group(
@@ -90,13 +98,9 @@ def show_signature(ctx: click.Context, id: str, files: tuple[str, ...] = ()) -> 
     elif service is not None:
         click.echo(screen_signatures.service(service), nl=False)
     else:
-        from difflib import get_close_matches
-
         ids = [item.id for item in known.signatures] + [item.component for item in known.services]
         tails = [name for name in ids if name.partition(".")[2] == id.lower()]
-        near = tails or get_close_matches(id, ids, 3, 0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise click.UsageError(f"no component is called {id!r}{hint}", ctx)
+        raise click.UsageError(f"no component is called {id!r}{_hint(id, ids, tails)}", ctx)
     return 0
 
 
@@ -189,10 +193,7 @@ def show_finding(ctx: click.Context, code: str) -> int:
 
     rule = find_rule(code)
     if rule is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(code.upper(), [item.code for item in all_rules()], 3, 0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        hint = _hint(code.upper(), [item.code for item in all_rules()])
         raise click.UsageError(f"no rule is called {code!r}{hint}", ctx)
     click.echo(rule_text(rule))
     return 0

@@ -227,6 +227,13 @@ class Attempts:
         rows = np.sort(self.rows[np.arange(int(sizes.sum())) + np.repeat(self.starts[pairs] - before, sizes)])
         return rows[np.isin(self.outcome[rows], outcomes)] if outcomes else rows
 
+    @cached_property
+    def pair_of(self) -> Array:
+        """(n flows,) i8: the number of each flow's pair, -1 for flows that are in none."""
+        pair = np.full(len(self.case.flows), -1, "i8")
+        pair[self.rows] = np.repeat(np.arange(len(self)), np.diff(self.starts))
+        return pair
+
     def pair(self, number: int) -> Pair:
         """One row of the roll-up."""
         return Pair(

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classifier.findings import filters
+from classifier.findings.case import TCP
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding
 from classifier.tables.facts import sums
 
 if TYPE_CHECKING:
@@ -46,8 +49,7 @@ class Carried:
 def carried(case: Case) -> Carried:
     """Sums per pair of the roll-up; flows that are no connection there are left out."""
     tried, tcp, flows = case.attempts, case.read.tcp, case.flows
-    pair_of = np.full(len(flows), -1, "i8")
-    pair_of[tried.rows] = np.repeat(np.arange(len(tried)), np.diff(tried.starts))
+    pair_of = tried.pair_of
     row = np.flatnonzero(pair_of[tcp.flow] >= 0)
     flow = tcp.flow[row].astype("i8")
     pair, place = np.unique(pair_of[flow], return_inverse=True)
@@ -73,6 +75,25 @@ def carried(case: Case) -> Carried:
         place=place,
         turned=turned,
         row=row,
+    )
+
+
+def finding(
+    case: Case, place: int, flows: Array, title: str, summary: str, remedy: str = "", *, important: bool
+) -> Finding:
+    """What a rule found out about the pair at `place` of `Carried`, with `flows`, the worst first, as the proof."""
+    pair = case.attempts.pair(int(case.carried.pair[place]))
+    text, packets = filters.of_pair(case, pair.client, pair.server, pair.port, TCP)
+    flow_ids = flows[:FLOWS_OF_A_FINDING].tolist()
+    return Finding(
+        title=title,
+        summary=f"{case.attempts.service(pair)}: {summary}",
+        remedy=remedy,
+        severity="warning" if important else "info",
+        flow_ids=flow_ids,
+        first_record=case.first_record(flow_ids),
+        display_filter=text,
+        packets=packets,
     )
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding
 from classifier.findings.rejections import kind_of, words_of
+from classifier.units import counted
 
 if TYPE_CHECKING:
     from classifier.evidence.collect import IcmpError
@@ -50,6 +52,22 @@ class Reported:
         sent += flows.resp_packets[icmp & (case.addresses.orig == b) & (case.addresses.resp == a)].sum()
         return f"{name} && {ip}.src == {self.sender} && {ip}.dst == {self.receiver}", int(sent)
 
+    def finding(self, case: Case, title: str, consequence: str) -> Finding:
+        """What a rule found out about them; `consequence` ends the summary."""
+        text, packets = self.selection(case)
+        return Finding(
+            title=title,
+            summary=(
+                f"{self.sender} said so {counted(self.packets, 'time')} ({self.words}), {case.at(self.first_ns)} to "
+                f"{case.at(self.last_ns)}{consequence}"
+            ),
+            severity="warning" if self.important else "info",
+            flow_ids=self.flows,
+            first_record=self.record,
+            display_filter=text,
+            packets=packets,
+        )
+
 
 def reported(case: Case, kind: str) -> list[Reported]:
     """Errors of a kind, those about a product's server first, then the most frequent."""
@@ -64,7 +82,7 @@ def reported(case: Case, kind: str) -> list[Reported]:
     for (sender, receiver, source, target), numbers in grouped.items():
         errors = [rejections.errors[k] for k in numbers]
         first = min(errors, key=lambda item: item.first_ns)
-        about = np.unique(np.concatenate([rejections.flows_of(k) for k in numbers]))[:1000]
+        about = np.unique(np.concatenate([rejections.flows_of(k) for k in numbers]))[:FLOWS_OF_A_FINDING]
         found.append(
             Reported(
                 sender=sender,

@@ -11,15 +11,13 @@ from typing import Any
 
 from classifier.findings.case import Case
 from classifier.findings.catalog import all_rules
-from classifier.findings.model import SEVERITIES, Finding, Rule, Skipped
+from classifier.findings.model import FLOWS_OF_A_FINDING, SEVERITIES, Finding, Rule, Skipped
 from classifier.findings.settings import DEFAULTS, Settings
 
 FIRED, SKIPPED = "fired", "skipped"
 FAULT = "the rule stopped by an error of its own"
 FINDINGS_OF_A_RULE = 20
 """Findings of one rule that are listed one by one; the rest is one row that counts them."""
-FLOWS_OF_A_FINDING = 1000
-"""Flow ids listed with a finding."""
 
 
 def examine(case: Case, settings: Settings = DEFAULTS) -> list[dict[str, Any]]:

@@ -23,6 +23,10 @@ FAMILIES = {
 """What a code begins with."""
 
 
+FLOWS_OF_A_FINDING = 1000
+"""Flow ids listed with a finding."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A threshold that the user can change. All of them are ours, unless `meaning` names who says so."""

@@ -76,7 +76,8 @@ class Rejections:
         """Flows whose originator sent the packets that error `number` quotes."""
         error = self.errors[number]
         quoted = error.quoted
-        orig, resp = self._number(quoted.src), self._number(quoted.dst)
+        find = self.case.addresses.find
+        orig, resp = find(quoted.src), find(quoted.dst)
         if orig < 0 or resp < 0:
             return np.zeros(0, "i8")
         ports = quoted.src_port << 16 | quoted.dst_port
@@ -90,22 +91,12 @@ class Rejections:
         near &= flows.proto[found] == quoted.proto
         return found[near]
 
-    def _number(self, address: str) -> int:
-        known = self._numbers.get(address)
-        if known is None:
-            known = self._numbers[address] = self.case.addresses.find(address)
-        return known
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {}
-
     @cached_property
     def _by_pair(self) -> dict[tuple[int, int], tuple[Array, Array]]:
         """By originator and responder that errors speak of: the flows' ports (orig << 16 | resp), sorted, and flows."""
         flows, addresses = self.case.flows, self.case.addresses
         size = max(len(addresses), 1)
-        pairs = {(self._number(item.quoted.src), self._number(item.quoted.dst)) for item in self.errors}
+        pairs = {(addresses.find(item.quoted.src), addresses.find(item.quoted.dst)) for item in self.errors}
         wanted = np.array(sorted(a * size + b for a, b in pairs if a >= 0 and b >= 0), "i8")
         if not len(wanted):
             return {}

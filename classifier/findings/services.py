@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classifier.findings import filters
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding
 
 if TYPE_CHECKING:
     from classifier.findings.case import Array, Case
@@ -40,6 +41,23 @@ class Service:
         if len(self.clients) == 1:
             return filters.of_pair(case, self.clients[0], self.server, self.port, self.proto)
         return filters.of_endpoint(case, self.server, self.port, self.proto)
+
+    def who(self, case: Case) -> str:
+        """The client, or how many they are."""
+        return case.place(self.clients[0]) if len(self.clients) == 1 else f"{len(self.clients):,} hosts"
+
+    def finding(self, case: Case, flows: Array, title: str, summary: str) -> Finding:
+        """What a rule found out about it, with `flows` as the proof."""
+        text, packets = self.selection(case)
+        return Finding(
+            title=title,
+            summary=summary,
+            severity="warning" if self.important else "info",
+            flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
+            first_record=case.first_record(flows.tolist()),
+            display_filter=text,
+            packets=packets,
+        )
 
 
 def touches_product(case: Case, pairs: Array) -> Array:

@@ -190,19 +190,9 @@ class Discovery:
         """`told_of`, of hosts that have to do with Digital Sentry."""
         return [row for row in self.told_of if self.is_sentry(row.asker, row.server)]
 
-    def _find(self, address: str) -> int:
-        known = self._numbers.get(address)
-        if known is None:
-            known = self._numbers[address] = self.case.addresses.find(address)
-        return known
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {}
-
     def is_sentry(self, *hosts: str) -> bool:
         """Whether one of these addresses has to do with Digital Sentry."""
-        numbers = [self._find(host) for host in hosts]
+        numbers = [self.case.addresses.find(host) for host in hosts]
         return any(number >= 0 and bool(self._sentry_ends[number]) for number in numbers)
 
     @cached_property
@@ -221,7 +211,7 @@ class Discovery:
 
     def exchanges(self, client: str, server: str) -> list[int]:
         """Rows of what one client asked one server, in order of time."""
-        one, other = self._find(client), self._find(server)
+        one, other = self.case.addresses.find(client), self.case.addresses.find(server)
         if one < 0 or other < 0:
             return []
         keys, order = self._by_pair

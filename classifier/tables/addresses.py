@@ -44,6 +44,7 @@ class Addresses:
         self._fours = fours
         self._all: Array | None = None
         self._one: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self.words)
@@ -75,7 +76,13 @@ class Addresses:
         return written[at]
 
     def find(self, text: str) -> int:
-        """Number of the address written `text`, -1 when no flow has it."""
+        """Number of the address written `text`, -1 when no flow has it; looked up once."""
+        known = self._numbers.get(text)
+        if known is None:
+            known = self._numbers[text] = self._find(text)
+        return known
+
+    def _find(self, text: str) -> int:
         try:
             version, words = address_words(text)
         except ValueError:

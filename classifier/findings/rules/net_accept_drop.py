@@ -39,16 +39,11 @@ def _finding(case: Case, item: Service) -> Finding:
         parts.append(f"Other connections of {listed(same)} to the same port carried on.")
     if others:
         parts.append(f"It works from {listed(others)}.")
-    who = case.place(item.clients[0]) if len(item.clients) == 1 else f"{len(item.clients):,} hosts"
-    text, packets = item.selection(case)
-    return Finding(
-        title=f"{case.place(item.server)} accepts connections of {who} on {item.name} and resets them",
+    return item.finding(
+        case,
+        rows,
+        title=f"{case.place(item.server)} accepts connections of {item.who(case)} on {item.name} and resets them",
         summary=" ".join(parts),
-        severity="warning" if item.important else "info",
-        flow_ids=rows[:1000].tolist(),
-        first_record=case.first_record(rows.tolist()),
-        display_filter=text,
-        packets=packets,
     )
 
 

@@ -18,10 +18,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     cuts = idle_cuts(case, int(setting("silence") * SECOND))
     if not len(cuts.flow):
         return
-    tried = case.attempts
-    pair_of = np.full(len(case.flows), -1, "i8")
-    pair_of[tried.rows] = np.repeat(np.arange(len(tried)), np.diff(tried.starts))
-    pairs, at = np.unique(pair_of[cuts.flow], return_inverse=True)
+    pairs, at = np.unique(case.attempts.pair_of[cuts.flow], return_inverse=True)
     order, group, important = service_order(case, pairs, np.bincount(at))
     for k in order[:MOST].tolist():
         yield _finding(case, cuts, np.flatnonzero(group[at] == k), pairs[group == k], bool(important[k]))
@@ -42,19 +39,14 @@ def _finding(case: Case, cuts: IdleCuts, which: np.ndarray, pairs: np.ndarray, i
     if by_rst < len(rows):
         said.append(f"{len(rows) - by_rst:,} without any answer")
     longest = f" to {span(int(silence.max()))}" if len(rows) > 1 and silence.max() != silence.min() else ""
-    who = case.place(item.clients[0]) if len(item.clients) == 1 else f"{len(item.clients):,} hosts"
-    text, packets = item.selection(case)
-    return Finding(
-        title=f"Connections of {who} to {case.place(item.server)}, {item.name}, are dead after a silence",
+    return item.finding(
+        case,
+        rows,
+        title=f"Connections of {item.who(case)} to {case.place(item.server)}, {item.name}, are dead after a silence",
         summary=(
             f"{counted(len(rows), 'connection')} silent for {span(int(silence.min()))}{longest}; then {spoke} sent "
             f"something: {' and '.join(said)}. The first was silent from {case.at(begin)} to {case.at(begin + length)}."
         ),
-        severity="warning" if important else "info",
-        flow_ids=rows[:1000].tolist(),
-        first_record=case.first_record(rows.tolist()),
-        display_filter=text,
-        packets=packets,
     )
 
 

@@ -8,7 +8,6 @@ from classifier.findings import errors, needs
 from classifier.findings.case import Case
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.findings.rejections import EXPIRED
-from classifier.units import counted
 
 HOPS = 3
 """So many routers that answer about packets to one host are a traceroute's steps (ours)."""
@@ -23,19 +22,10 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         traced = len(steps[item.source, item.target]) >= HOPS or item.probes
         if traced or item.packets < setting("errors"):
             continue
-        text, packets = item.selection(case)
-        yield Finding(
-            title=f"Packets of {case.place(item.source)} to {item.target} run out of hops",
-            summary=(
-                f"{item.sender} said so {counted(item.packets, 'time')} ({item.words}), {case.at(item.first_ns)} to "
-                f"{case.at(item.last_ns)}: routers on the way send them round in a circle, or they start with too few "
-                "hops."
-            ),
-            severity="warning" if item.important else "info",
-            flow_ids=item.flows,
-            first_record=item.record,
-            display_filter=text,
-            packets=packets,
+        yield item.finding(
+            case,
+            f"Packets of {case.place(item.source)} to {item.target} run out of hops",
+            ": routers on the way send them round in a circle, or they start with too few hops.",
         )
 
 

@@ -8,7 +8,6 @@ from classifier.findings import errors, needs
 from classifier.findings.case import Case
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.findings.rejections import TOO_BIG
-from classifier.units import counted
 
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
@@ -16,19 +15,11 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         if item.packets < setting("errors"):
             continue
         mtu = f" It lets {item.mtu:,} bytes through." if item.mtu else ""
-        text, packets = item.selection(case)
-        yield Finding(
-            title=f"Packets of {case.place(item.source)} to {item.target} are too big for a link on the way",
-            summary=(
-                f"{item.sender} said so {counted(item.packets, 'time')} ({item.words}), {case.at(item.first_ns)} to "
-                f"{case.at(item.last_ns)}.{mtu} A sender that listens makes its packets smaller after the first; "
-                "connections that hang with large answers and work with small ones are the usual symptom."
-            ),
-            severity="warning" if item.important else "info",
-            flow_ids=item.flows,
-            first_record=item.record,
-            display_filter=text,
-            packets=packets,
+        yield item.finding(
+            case,
+            f"Packets of {case.place(item.source)} to {item.target} are too big for a link on the way",
+            f".{mtu} A sender that listens makes its packets smaller after the first; connections that hang with large "
+            "answers and work with small ones are the usual symptom.",
         )
 
 

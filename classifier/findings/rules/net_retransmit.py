@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from classifier.findings import filters, needs
-from classifier.findings.carried import UP, Carried, copied
-from classifier.findings.case import TCP, Case
+from classifier.findings import needs
+from classifier.findings.carried import UP, Carried, copied, finding
+from classifier.findings.case import Case
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.findings.services import touches_product
 from classifier.units import counted, percent, size
@@ -39,22 +39,19 @@ def _finding(case: Case, sums: Carried, place: int, side: int, important: bool) 
     flows = sums.flow[sums.place == place]
     tcp, rows = case.read.tcp, sums.row[sums.place == place]
     worst = np.argsort(-(tcp.orig["retransmitted"][rows] + tcp.resp["retransmitted"][rows]), kind="stable")
-    flows = flows[worst][:1000]
     note = ""
     if copied(case) and not sums.copies[place, side]:
         note = " The capture holds copies of packets (CAP-COPIES): some of these may be copies too."
-    text, packets = filters.of_pair(case, pair.client, pair.server, pair.port, TCP)
-    return Finding(
+    return finding(
+        case,
+        place,
+        flows[worst],
         title=f"{percent(again / payload)} of what {case.place(sender)} sends to {receiver} is sent again",
         summary=(
-            f"{case.attempts.service(pair)}: {counted(segments, 'segment')}, {size(again)} of {size(payload)}, in "
+            f"{counted(segments, 'segment')}, {size(again)} of {size(payload)}, in "
             f"{counted(int((sums.place == place).sum()), 'connection')}. {where}{note}"
         ),
-        severity="warning" if important else "info",
-        flow_ids=flows.tolist(),
-        first_record=case.first_record(flows.tolist()),
-        display_filter=text,
-        packets=packets,
+        important=important,
     )
 
 

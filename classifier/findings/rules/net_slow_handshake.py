@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from classifier.findings import filters, needs
-from classifier.findings.carried import Carried
-from classifier.findings.case import TCP, Case
-from classifier.findings.model import Finding, Rule, Setting
+from classifier.findings import needs
+from classifier.findings.carried import Carried, finding
+from classifier.findings.case import Case
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Rule, Setting
 from classifier.findings.services import touches_product
 from classifier.units import counted, span
 
@@ -36,7 +36,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
 
 def _others(case: Case, sums: Carried, places: np.ndarray, middle: np.ndarray) -> Finding:
     """What is left, in one sentence."""
-    flows = sums.flow[np.isin(sums.place, places)][:1000]
+    flows = sums.flow[np.isin(sums.place, places)][:FLOWS_OF_A_FINDING]
     servers = len(np.unique(case.attempts.server[sums.pair[places]]))
     return Finding(
         title=f"{len(places):,} more pairs of hosts are up to {span(int(middle[0]))} apart",
@@ -50,19 +50,16 @@ def _finding(case: Case, sums: Carried, place: int, here: np.ndarray, middle: in
     pair, tcp = case.attempts.pair(int(sums.pair[place])), case.read.tcp
     rows = sums.row[here]
     to_server, to_client = int(np.median(tcp.syn_ns[rows])), int(np.median(tcp.synack_ns[rows]))
-    flows = sums.flow[here][np.argsort(-took[here], kind="stable")][:1000]
-    text, packets = filters.of_pair(case, pair.client, pair.server, pair.port, TCP)
-    return Finding(
+    return finding(
+        case,
+        place,
+        sums.flow[here][np.argsort(-took[here], kind="stable")],
         title=f"{case.place(pair.client)} and {case.place(pair.server)} are {span(middle)} apart",
         summary=(
-            f"{case.attempts.service(pair)}: median of {counted(len(here), 'handshake')}, the longest "
-            f"{span(int(took[here].max()))}. From this point to {pair.server} and back {span(to_server)}, to "
-            f"{pair.client} and back {span(to_client)}."
+            f"median of {counted(len(here), 'handshake')}, the longest {span(int(took[here].max()))}. From this point "
+            f"to {pair.server} and back {span(to_server)}, to {pair.client} and back {span(to_client)}."
         ),
-        flow_ids=flows.tolist(),
-        first_record=case.first_record(flows.tolist()),
-        display_filter=text,
-        packets=packets,
+        important=True,
     )
 
 

@@ -25,7 +25,7 @@ def _finding(case: Case, item: Service) -> Finding:
     synacks = int(flows.resp_synacks[rows].sum())
     first, last = int(flows.first_ns[rows].min()), int(flows.last_ns[rows].max())
     again = int((flows.orig_syns[rows] > 1).sum())
-    who = case.place(item.clients[0]) if len(item.clients) == 1 else f"{len(item.clients):,} hosts"
+    who = item.who(case)
     if len(item.clients) >= FLOOD and not again:
         what = "None of the clients asked again: forged sender addresses (a SYN flood) look like this."
     elif again:
@@ -35,18 +35,14 @@ def _finding(case: Case, item: Service) -> Finding:
         )
     else:
         what = "The clients' last step, an ACK, is not here: it got lost before this point, or never was sent."
-    text, packets = item.selection(case)
-    return Finding(
+    return item.finding(
+        case,
+        rows,
         title=f"{case.place(item.server)} answers {who} on {item.name}, and the connection does not come about",
         summary=(
             f"{counted(len(rows), 'attempt')} from {listed(item.clients)}, {case.at(first)} to {case.at(last)}: "
             f"the server sent its SYN-ACK {synacks:,} times. {what}"
         ),
-        severity="warning" if item.important else "info",
-        flow_ids=rows[:1000].tolist(),
-        first_record=case.first_record(rows.tolist()),
-        display_filter=text,
-        packets=packets,
     )
 
 

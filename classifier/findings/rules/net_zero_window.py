@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from classifier.findings import filters, needs
-from classifier.findings.carried import UP, Carried
-from classifier.findings.case import SECOND, TCP, Case
+from classifier.findings import needs
+from classifier.findings.carried import UP, Carried, finding
+from classifier.findings.case import SECOND, Case
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.findings.services import touches_product
 from classifier.units import counted, span
@@ -33,21 +33,18 @@ def _finding(case: Case, sums: Carried, place: int, side: int, important: bool) 
     by_orig = turned != (side == UP)
     zero = np.where(by_orig, tcp.orig["zero_window_ns"][rows], tcp.resp["zero_window_ns"][rows])
     order = np.argsort(-zero, kind="stable")
-    flows = flows[order][zero[order] > 0][:1000]
-    text, packets = filters.of_pair(case, pair.client, pair.server, pair.port, TCP)
-    return Finding(
+    return finding(
+        case,
+        place,
+        flows[order][zero[order] > 0],
         title=f"{case.place(slow)} cannot keep up with what {sender} sends",
         summary=(
-            f"{case.attempts.service(pair)}: in {counted(int((zero > 0).sum()), 'connection')} it closed its window "
+            f"in {counted(int((zero > 0).sum()), 'connection')} it closed its window "
             f"{counted(int(sums.zeros[place, side]), 'time')}, for {span(int(sums.zero_ns[place, side]))} in all; "
             f"meanwhile {sender} had to wait. This is the program or the computer at {slow}, not the network."
         ),
         remedy=f"Look at the load of {slow}: processor, disk, number of streams shown at a time, a program that hangs.",
-        severity="warning" if important else "info",
-        flow_ids=flows.tolist(),
-        first_record=case.first_record(flows.tolist()),
-        display_filter=text,
-        packets=packets,
+        important=important,
     )
 
 
