@@ -229,7 +229,7 @@ def inflate(data: bytes) -> None:
     if compression_of(data[:4]) is None:
         data = (b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")[len(data) % 3] + data
     source = io.BytesIO(data[4:])
-    inflater = Inflater(data[:4], source.read, lambda code, message: None)
+    inflater = Inflater(data[:4], source.read, lambda code, message: None, prompt=True)
     room = memoryview(bytearray(5000))
     total = 0
     try:

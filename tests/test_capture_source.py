@@ -36,9 +36,9 @@ DATA = simple_pcap(200)
 SKIPPABLE = b"\x50\x2a\x4d\x18\x05\x00\x00\x00hello"
 
 
-def inflate(data: bytes, room: int, piece: int = 1000) -> bytes:
+def inflate(data: bytes, room: int, piece: int = 1000, prompt: bool = True) -> bytes:
     stream = io.BytesIO(data)
-    inflater = Inflater(b"", lambda size: stream.read(min(size, piece)), lambda code, text: None)
+    inflater = Inflater(b"", lambda size: stream.read(min(size, piece)), lambda code, text: None, prompt=prompt)
     memory = memoryview(bytearray(room))
     output = bytearray()
     while count := inflater.readinto(memory):
@@ -86,6 +86,34 @@ def test_inflating_fills_any_room_from_any_pieces(
 ) -> None:
     content = data + bytes(zeros if room > 100 else 0) + data
     assert inflate(COMPRESSORS[compression](content), room, piece) == content
+    assert inflate(COMPRESSORS[compression](content), room, piece, prompt=False) == content
+
+
+def flushed(pieces: list[bytes]) -> list[bytes]:
+    """One zstd frame, in the parts that come out of the compressor after each of the pieces."""
+    compressor = zstandard.ZstdCompressor().compressobj()
+    parts = [compressor.compress(piece) + compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) for piece in pieces]
+    return [*parts, compressor.flush()]
+
+
+def test_many_small_blocks_of_a_file_fill_the_memory_given() -> None:
+    pieces = [os.urandom(100) for _ in range(500)]
+    stream = io.BytesIO(b"".join(flushed(pieces)))
+    inflater = Inflater(b"", stream.read, lambda code, text: None, prompt=True)
+    memory = memoryview(bytearray(40_000))
+    assert inflater.readinto(memory) == 40_000
+    assert memory == b"".join(pieces)[:40_000]
+
+
+def test_what_came_through_a_compressed_pipe_is_given_before_waiting_for_more() -> None:
+    pieces = [os.urandom(100) for _ in range(3)]
+    parts = iter(flushed(pieces))
+    asked = []
+    inflater = Inflater(b"", lambda size: asked.append(size) or next(parts, b""), lambda *note: None, prompt=False)
+    memory = memoryview(bytearray(1000))
+    for number, piece in enumerate(pieces, 1):
+        assert memory[: inflater.readinto(memory)] == piece
+        assert len(asked) == number
 
 
 @COMPRESSIONS
@@ -170,6 +198,17 @@ def test_an_oversized_zstd_block_is_damage() -> None:
     frame = b"\x28\xb5\x2f\xfd\x00\x58" + ((1 << 20) << 3 | 1).to_bytes(4, "little")[:3] + bytes(100)
     with pytest.raises(DecompressionError, match="larger than the format allows"):
         inflate(frame, 1000)
+
+
+def test_blocks_before_a_damaged_one_are_given() -> None:
+    before, *_ = flushed([DATA, DATA])
+    for wrong in (((1 << 20) << 3).to_bytes(4, "little")[:3], b"\x06\x00\x00"):  # too large, of no type
+        stream = io.BytesIO(before + wrong + bytes(100))
+        inflater = Inflater(b"", stream.read, lambda code, text: None, prompt=True)
+        memory = memoryview(bytearray(2 * len(DATA)))
+        assert memory[: inflater.readinto(memory)] == DATA
+        with pytest.raises(DecompressionError):
+            inflater.readinto(memory)
 
 
 # -- pipes and streams

@@ -49,20 +49,22 @@ def _is_skippable(head: bytes) -> bool:
 
 
 class _ZstdMember:
-    """One zstd frame, fed to the decoder block by block: a block makes at most 128 KiB (RFC 8878, 3.1.1.2)."""
+    """One zstd frame, fed to the decoder block by block: a block makes at most 128 KiB (RFC 8878, 3.1.1.2).
+
+    Of a damaged frame, all blocks before the damage are given: the decoder does not say how much it made of several.
+    """
 
     def __init__(self) -> None:
         import zstandard
 
         self._error = zstandard.ZstdError
         self._decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
-        self._waiting = bytearray()
-        self._block_left = 0  # bytes of the current block not yet fed
-        self._last = False
-        self._started = False
+        self._waiting = b""
+        self._at = 0  # what of it was fed
+        self._size = -1  # of the next unit
+        self._started = self._last = self._summed = False
         self._finished = False
-        self._output = b""
-        self.unused_data = b""
+        self._output = memoryview(b"")
 
     @property
     def eof(self) -> bool:
@@ -70,47 +72,57 @@ class _ZstdMember:
 
     @property
     def needs_input(self) -> bool:
-        return not self._finished and not self._output and self._next() < 0
+        return not self._finished and not self._output and self._size < 0
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._waiting[self._at :]
 
     def _next(self) -> int:
-        """Bytes of the next unit (frame header, block, part of a block) that lie ready; -1 when it is not whole."""
-        have = self._waiting
+        """Bytes of the next unit (frame header, block, checksum); -1 when it is not whole, 0 when it cannot be."""
+        at, have = self._at, len(self._waiting) - self._at
+        head = self._waiting[at : at + 5]
         if not self._started:
-            if len(have) < 5:
+            if have < 5:
                 return -1
-            flags = have[4]
+            flags = head[4]
             single = flags >> 5 & 1
             size = 5 + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
-            return size if len(have) >= size else -1
-        if self._last:
-            return len(have) if have else -1  # the checksum, and what follows the frame
-        if len(have) < 3:
-            return -1
-        head = have[0] | have[1] << 8 | have[2] << 16
-        size = 3 + (1 if head >> 1 & 3 == 1 else head >> 3)
-        if size > _MAX_ZSTD_BLOCK + 3:
-            raise DecompressionError("a zstd block is larger than the format allows")
-        return size if len(have) >= size else -1
+        elif self._last:
+            size = 4
+        else:
+            if have < 3:
+                return -1
+            block = head[0] | head[1] << 8 | head[2] << 16
+            size = 3 + (1 if block >> 1 & 3 == 1 else block >> 3)
+            if size > _MAX_ZSTD_BLOCK + 3:
+                return 0
+        return size if have >= size else -1
 
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        self._waiting += data
-        while not self._output and not self._finished:
-            size = self._next()
-            if size < 0:
-                break
-            unit = bytes(self._waiting[:size])
+    def decompress(self, data: bytes, max_length: int) -> memoryview:
+        """Some of the bytes."""
+        if data:
+            self._waiting = self._waiting[self._at :] + data
+            self._at = 0
+            self._size = self._next()
+        while self._size >= 0 and not self._output and not self._finished:
+            if self._size == 0:
+                raise DecompressionError("a zstd block is larger than the format allows")
+            unit = self._waiting[self._at : self._at + self._size]
+            self._at += self._size
             if not self._started:
                 self._started = True
-            elif not self._last:
+                self._summed = bool(unit[4] & 4)
+            elif self._last:
+                self._finished = True
+            else:
                 self._last = bool(unit[0] & 1)
-            del self._waiting[:size]
+                self._finished = self._last and not self._summed
             try:
-                self._output = self._decoder.decompress(unit)
+                self._output = memoryview(self._decoder.decompress(unit))
             except self._error as error:
                 raise DecompressionError(f"damaged zstd data ({error})") from error
-            if self._decoder.eof:
-                self._finished = True
-                self.unused_data = self._decoder.unused_data + bytes(self._waiting)
+            self._size = self._next()
         piece, self._output = self._output[:max_length], self._output[max_length:]
         return piece
 
@@ -220,16 +232,20 @@ def _lz4_member() -> Any:
 class Inflater:
     """The decompressed bytes of a compressed input.
 
-    `read` gives some compressed bytes, b"" at the end. `note(code, message)` is told once about what follows the
-    compressed data without being any.
+    `read` gives some compressed bytes, b"" at the end; `prompt`: it never waits for somebody to write.
+    `note(code, message)` is told once about what follows the compressed data without being any.
     """
 
-    def __init__(self, head: bytes, read: Callable[[int], bytes], note: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, head: bytes, read: Callable[[int], bytes], note: Callable[[str, str], None], *, prompt: bool
+    ) -> None:
         self._input = head
         self._read = read
         self._note = note
+        self._prompt = prompt
         self._member: Any = None
         self._ended = False
+        self._failure: Exception | None = None
         self._members = 0
 
     def _fetch(self) -> bool:
@@ -267,7 +283,29 @@ class Inflater:
                 return
 
     def readinto(self, view: memoryview) -> int:
-        """Fill the front of `view`; 0 at the end. Raises DecompressionError, and what `read` raises."""
+        """Fill `view` as far as that needs no waiting, at least with one byte; 0 at the end.
+
+        Raises DecompressionError, and what `read` raises, when all before the failure has been given.
+        """
+        filled = 0
+        while filled < len(view) and self._failure is None:
+            try:
+                count = self._inflate(view[filled:])
+            except Exception as error:
+                self._failure = error
+                break
+            filled += count
+            if count == 0 or not self._prompt and self._would_wait():
+                break
+        if filled == 0 and self._failure is not None:
+            raise self._failure
+        return filled
+
+    def _would_wait(self) -> bool:
+        return not self._input and (self._member is None or self._member.needs_input)
+
+    def _inflate(self, view: memoryview) -> int:
+        """Fill the front of `view` with the next piece; 0 at the end."""
         while not self._ended:
             if self._member is None and not self._start_member():
                 self._ended = True

@@ -280,7 +280,12 @@ class Source:
             filled += count
         self.compression = compression_of(bytes(view[:4])) if filled >= 3 else None
         if self.compression:
-            inflater = Inflater(bytes(view[:filled]), self.raw.read, lambda code, text: self.notes.append((code, text)))
+            inflater = Inflater(
+                bytes(view[:filled]),
+                self.raw.read,
+                lambda code, text: self.notes.append((code, text)),
+                prompt=self.raw.prompt,
+            )
             self._pull = inflater.readinto
             filled = 0
         self._now.filled = filled
