@@ -295,7 +295,7 @@ class Inflater:
                 self._failure = error
                 break
             filled += count
-            if count == 0 or not self._prompt and self._would_wait():
+            if count == 0 or (not self._prompt and self._would_wait()):
                 break
         if filled == 0 and self._failure is not None:
             raise self._failure
