@@ -324,7 +324,7 @@ def _packets(
         packets = room[:total]
         if len(window) > 1:
             order = time_order(window)
-            packets = packets[order]
+            packets = np.take(packets, order)
             place = np.empty(total, "i8")
             place[order] = np.arange(total)
             buffers = [(buffer, place[rows]) for buffer, rows in buffers]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from classifier.decode import hints
 from classifier.evidence.marks import CODES, MARKS, mark_bit
+from classifier.flows.rows import columns
 from classifier.flows.state import RTP_ENOUGH, RTP_RUN, RTP_SHARE, TS_DATAGRAMS
 from classifier.flows.stream_table import KIND_RTP, NO_STREAMS, Streams
 from classifier.flows.table import DIRECTION_BASES, FlowTable
@@ -87,10 +88,9 @@ def judge(
 def _media(flows: FlowTable, rows: Array, probes: Array) -> None:
     probe = rows["probe"][flows.row]
     here = np.flatnonzero((probe != 0) & (flows.proto == _UDP))
-    reports = sum(probes["reports"][probe[here] + side].astype("i8") for side in (0, 1))
-    flows.evidence[here[reports >= RTCP_REPORTS]] |= mark_bit("rtcp")
-    for side, packets in ((0, "a_packets"), (1, "b_packets")):
-        seen = probes[probe[here] + side]
+    a, b = (columns(probes, probe[here] + side, ("hits", "datagrams", "reports")) for side in (0, 1))
+    flows.evidence[here[a["reports"].astype("i8") + b["reports"] >= RTCP_REPORTS]] |= mark_bit("rtcp")
+    for seen, packets in ((a, "a_packets"), (b, "b_packets")):
         hits = seen["hits"].astype("i8")
         most = rows[packets][flows.row[here]] <= RTP_SHARE * hits
         for code, shown in (

@@ -35,6 +35,7 @@ from classifier.decode.hints import (
     TDS_REQUEST,
     hint_bit,
 )
+from classifier.flows.rows import blocks, columns
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES, FlowTable, LinkTable, is_group
 
 Array = npt.NDArray[Any]
@@ -43,6 +44,18 @@ _TCP, _UDP = 6, 17
 _ASKING = (HTTP_REQUEST, RTSP_REQUEST, TDS_REQUEST)
 _ANSWERING = (HTTP_REPLY, RTSP_REPLY, TDS_REPLY)
 """What only the side that opened a connection says, and what only the other does."""
+
+_ENDS = ("orig", "resp")
+_OF_SIDES = ("port", "packets", "wire", "ip", "payload", "mac", "ttl", "syns", "synacks", "flags", "hints")
+_PLAIN = (
+    *("vlan", "encap", "first_ns", "last_ns", "captured", "syn_ns", "synack_ns", "fragments", "stopped", "capture"),
+    *("first_record", "seen"),
+)
+_DECIDING = (
+    *("version", "proto", "a0", "a1", "a2", "a3", "b0", "b1", "b2", "b3", "a_port", "b_port"),
+    *("a_syns", "b_syns", "a_synacks", "b_synacks", "a_hints", "b_hints"),
+)
+"""Fields of FLOW rows: of each side, those that the table takes over, those that tell who is the originator."""
 
 
 def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable, LinkTable]:
@@ -54,62 +67,25 @@ def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable
     order = with_ip[np.lexsort((rows["first_record"][with_ip], rows["capture"][with_ip], rows["first_ns"][with_ip]))]
     links = np.flatnonzero(rows["proto"] >= LINK_PROTO)
     links = links[np.argsort(rows["proto"][links], kind="stable")]
-    f = _Rows(rows, order)
-    turned, basis = _direction(f, listening)
-    state = _tcp_state(f, turned)
-    a_addr = np.stack([f["a0"], f["a1"], f["a2"], f["a3"]], axis=1)
-    b_addr = np.stack([f["b0"], f["b1"], f["b2"], f["b3"]], axis=1)
-
-    def orig(name: str) -> Array:
-        return np.where(turned, f[f"b_{name}"], f[f"a_{name}"])
-
-    def resp(name: str) -> Array:
-        return np.where(turned, f[f"a_{name}"], f[f"b_{name}"])
-
+    f = columns(rows, order, _DECIDING)
+    a_addr = np.stack([f[f"a{k}"] for k in range(4)], axis=1)
+    b_addr = np.stack([f[f"b{k}"] for k in range(4)], axis=1)
+    turned, basis = _direction(f, a_addr, b_addr, listening)
+    sides = _sides(rows, order, turned)
+    plain = columns(rows, order, _PLAIN)
     flows = FlowTable(
         version=f["version"],
         proto=f["proto"],
         orig_addr=np.where(turned[:, None], b_addr, a_addr),
         resp_addr=np.where(turned[:, None], a_addr, b_addr),
-        orig_port=orig("port"),
-        resp_port=resp("port"),
         direction_basis=basis,
-        tcp_state=state,
-        vlan=f["vlan"],
-        encap=f["encap"],
-        first_ns=f["first_ns"],
-        last_ns=f["last_ns"],
-        orig_packets=orig("packets"),
-        resp_packets=resp("packets"),
-        orig_wire=orig("wire"),
-        resp_wire=resp("wire"),
-        orig_ip=orig("ip"),
-        resp_ip=resp("ip"),
-        orig_payload=orig("payload"),
-        resp_payload=resp("payload"),
-        captured=f["captured"],
-        orig_mac=orig("mac"),
-        resp_mac=resp("mac"),
-        orig_ttl=orig("ttl"),
-        resp_ttl=resp("ttl"),
-        orig_syns=orig("syns"),
-        resp_syns=resp("syns"),
-        orig_synacks=orig("synacks"),
-        resp_synacks=resp("synacks"),
-        orig_flags=orig("flags"),
-        resp_flags=resp("flags"),
-        syn_ns=f["syn_ns"],
-        synack_ns=f["synack_ns"],
-        fragments=f["fragments"],
-        stopped=f["stopped"],
-        unresolved=(f["seen"] & SEEN_UNRESOLVED) != 0,
-        orig_hints=orig("hints"),
-        resp_hints=resp("hints"),
-        evidence=np.zeros(len(f), "i8"),
-        capture=f["capture"],
-        first_record=f["first_record"],
+        tcp_state=_tcp_state(f["proto"], plain["seen"], sides, turned),
+        unresolved=(plain.pop("seen") & SEEN_UNRESOLVED) != 0,
+        evidence=np.zeros(len(order), "i8"),
         row=order.astype("i4"),
         turned=turned,
+        **plain,
+        **sides,
     )
     frames = rows[links]
     table = LinkTable(
@@ -125,28 +101,23 @@ def finish_flows(rows: Array, listening: Mapping[str, Array]) -> tuple[FlowTable
     return flows, table
 
 
-class _Rows:
-    """Chosen FLOW rows, one column at a time: a copy of the rows would take as much memory as the tally."""
-
-    def __init__(self, rows: Array, which: Array) -> None:
-        self._rows = rows
-        self._which = which
-
-    def __len__(self) -> int:
-        return len(self._which)
-
-    def __getitem__(self, name: str) -> Array:
-        column: Array = self._rows[name][self._which]
-        return column
-
-    def part(self, places: Array) -> _Rows:
-        """Some of these rows."""
-        return _Rows(self._rows, self._which[places])
+def _sides(rows: Array, which: Array, turned: Array) -> dict[str, Array]:
+    """The fields of both sides of the chosen rows: `orig_NAME` and `resp_NAME`."""
+    out = {f"{end}_{name}": np.empty(len(which), rows.dtype[f"a_{name}"]) for name in _OF_SIDES for end in _ENDS}
+    for part, block in blocks(rows, which):
+        swap = turned[part]
+        for name in _OF_SIDES:
+            a, b = block[f"a_{name}"], block[f"b_{name}"]
+            out[f"orig_{name}"][part] = np.where(swap, b, a)
+            out[f"resp_{name}"][part] = np.where(swap, a, b)
+    return out
 
 
-def _direction(f: _Rows, listening: Mapping[str, Array]) -> tuple[Array, Array]:
+def _direction(
+    f: Mapping[str, Array], a_addr: Array, b_addr: Array, listening: Mapping[str, Array]
+) -> tuple[Array, Array]:
     """`(turned, basis)`: whether side B is the originator, and on what that rests (index into DIRECTION_BASES)."""
-    n = len(f)
+    n = len(a_addr)
     turned = np.zeros(n, bool)
     basis = np.full(n, DIRECTION_BASES.index("first_packet"), "u1")
     open_ = np.ones(n, bool)
@@ -164,8 +135,7 @@ def _direction(f: _Rows, listening: Mapping[str, Array]) -> tuple[Array, Array]:
     a_synack, b_synack = f["a_synacks"] > 0, f["b_synacks"] > 0
     decide(tcp & (a_synack != b_synack), a_synack, "syn_ack")
 
-    a_group = is_group(np.stack([f["a0"], f["a1"], f["a2"], f["a3"]], axis=1), f["version"])
-    b_group = is_group(np.stack([f["b0"], f["b1"], f["b2"], f["b3"]], axis=1), f["version"])
+    a_group, b_group = is_group(a_addr, f["version"]), is_group(b_addr, f["version"])
     decide(b_group & ~a_group, np.zeros(n, bool), "group")
 
     a_asks, b_asks = _speaks(f["a_hints"], _ASKING), _speaks(f["b_hints"], _ASKING)
@@ -180,7 +150,7 @@ def _direction(f: _Rows, listening: Mapping[str, Array]) -> tuple[Array, Array]:
 
     left = np.flatnonzero(open_ & tcp)
     if len(left):
-        a_fan, b_fan = _fan_in(f.part(left))
+        a_fan, b_fan = _fan_in(a_addr[left], f["a_port"][left], b_addr[left], f["b_port"][left])
         some = np.zeros(n, bool)
         b_first = np.zeros(n, bool)
         some[left] = a_fan != b_fan
@@ -214,44 +184,35 @@ def _ephemeral(port: Array) -> Array:
     return ((port >= 1024) & (port <= 5000)) | (port >= 32768)
 
 
-def _fan_in(f: _Rows) -> tuple[Array, Array]:
+def _fan_in(a_addr: Array, a_port: Array, b_addr: Array, b_port: Array) -> tuple[Array, Array]:
     """For each row: whether endpoint A, and endpoint B, met two or more distinct remote endpoints."""
-    high, low = (
-        np.concatenate([f[f"{side}{k}"].astype("u8") << np.uint64(32) | f[f"{side}{k + 1}"] for side in "ab"])
-        for k in (0, 2)
-    )
-    port = np.concatenate([f["a_port"], f["b_port"]])
+    words = np.concatenate([a_addr, b_addr]).astype("u8")
+    high, low = (words[:, k] << np.uint64(32) | words[:, k + 1] for k in (0, 2))
+    port = np.concatenate([a_port, b_port])
     order = np.lexsort((port, low, high))
     high, low, port = high[order], low[order], port[order]
     new = (high[1:] != high[:-1]) | (low[1:] != low[:-1]) | (port[1:] != port[:-1])
     ids = np.zeros(len(order), "i8")
     ids[order[1:]] = np.cumsum(new)
-    a, b = ids[: len(f)], ids[len(f) :]
+    a, b = ids[: len(a_port)], ids[len(a_port) :]
     top = int(ids.max()) + 1
     pairs = np.unique(np.concatenate([a * top + b, b * top + a]))
     many = np.bincount(pairs // top, minlength=top) >= 2
     return many[a], many[b]
 
 
-def _tcp_state(f: _Rows, turned: Array) -> Array:
+def _tcp_state(proto: Array, seen: Array, sides: Mapping[str, Array], turned: Array) -> Array:
     """Index into TCP_STATES per row."""
-
-    def orig(name: str) -> Array:
-        return np.where(turned, f[f"b_{name}"], f[f"a_{name}"])
-
-    def resp(name: str) -> Array:
-        return np.where(turned, f[f"a_{name}"], f[f"b_{name}"])
-
-    seen = f["seen"]
     orig_ack = np.where(turned, seen & SEEN_B_ACK, seen & SEEN_A_ACK) != 0
-    syn = orig("syns") > 0
-    synack = resp("synacks") > 0
-    fins = ((orig("flags") & TCP_FIN) != 0).astype("u1") + ((resp("flags") & TCP_FIN) != 0)
-    orig_rst, resp_rst = (orig("flags") & TCP_RST) != 0, (resp("flags") & TCP_RST) != 0
+    syn = sides["orig_syns"] > 0
+    synack = sides["resp_synacks"] > 0
+    orig_flags, resp_flags = sides["orig_flags"], sides["resp_flags"]
+    fins = ((orig_flags & TCP_FIN) != 0).astype("u1") + ((resp_flags & TCP_FIN) != 0)
+    orig_rst, resp_rst = (orig_flags & TCP_RST) != 0, (resp_flags & TCP_RST) != 0
     reset = orig_rst | resp_rst
     open_ = (syn | synack) & orig_ack  # an ACK of the originator proves the SYN-ACK, seen or not
     names = [
-        ("", f["proto"] != _TCP),
+        ("", proto != _TCP),
         ("closed", open_ & (fins == 2)),
         ("reset", open_ & reset),
         ("half_closed", open_ & (fins == 1)),

@@ -151,11 +151,13 @@ NO_STREAMS = Streams(np.zeros(0, STREAM), np.zeros(0, STREAM_BIN), BIN_WIDTH_NS,
 class StreamTable:
     """Streams of one pass. `media` is what kernels get: all arrays in one tuple."""
 
-    def __init__(self, *, max_streams: int = MAX_STREAMS, max_bins: int = MAX_STREAM_BINS) -> None:
+    def __init__(
+        self, *, max_streams: int = MAX_STREAMS, max_bins: int = MAX_STREAM_BINS, reserve: bool = False
+    ) -> None:
         self.max_bins = max_bins
-        self.rows: Array = zeros(16, STREAM)
+        self.rows: Array = zeros(16, STREAM, reserve * max_streams)
         self.places: Array = np.zeros(64, "i8")
-        self.bins: Array = np.zeros(64, STREAM_BIN)
+        self.bins: Array = zeros(64, STREAM_BIN, reserve * max_bins)
         self.pids: Array = np.zeros(TS_PIDS, TS_PID)
         self.state: Array = np.zeros(STATE_SIZE, "i8")
         self.state[STREAMS_CAP] = max_streams
@@ -192,7 +194,7 @@ class StreamTable:
                 bins = int(self.state[LOGGED_BINS]) + 2 * n
             if bins > len(self.bins):
                 more = max(bins, min(2 * len(self.bins), self.max_bins))
-                self.bins.resize(more, refcheck=False)  # in place where the system can, as in the tally
+                self.bins = grown(self.bins, more)
 
     def make_ts_room(self, n: int) -> None:
         """Room for n more transport streams."""

@@ -59,15 +59,16 @@ class Tally:
     ) -> None:
         self.kernels = speed(compiled)
         self.max_bins = max_bins
-        self.flows: Array = zeros(1024, FLOW)
+        reserve = int(compiled)  # interpreted kernels are for small captures
+        self.flows: Array = zeros(1024, FLOW, reserve * (max_flows + SHARED_ROWS))
         self.slots: Array = np.zeros(4096, "i8")
-        self.bins: Array = np.zeros(2 * BATCH, BIN)
+        self.bins: Array = zeros(2 * BATCH, BIN, reserve * max_bins)
         self.log: Array = np.zeros(room + st.HELD_POOL if keep_log else 1, st.LOGGED_RECORD)
         self.candidates: Array = np.zeros(max(room, 1), st.CANDIDATE)
         self.limiter: Array = np.zeros(65_536, "u1")
-        self.probes: Array = zeros(256, st.PROBE)
-        self.streams = StreamTable()
-        self.tcp: Array = zeros(64, st.TCP_SIDE)
+        self.probes: Array = zeros(256, st.PROBE, reserve * st.MAX_PROBES)
+        self.streams = StreamTable(reserve=compiled)
+        self.tcp: Array = zeros(64, st.TCP_SIDE, reserve * st.MAX_TCP_ROWS)
         self.followed: Array = np.zeros(room, ft.FOLLOWED)
         self.framing = ft.FramingTable()
         self.table: Array = np.zeros(st.FRAGMENT_SETS * st.FRAGMENT_WAYS, st.FRAGMENT)
@@ -198,7 +199,7 @@ class Tally:
                 self._compact()
                 bins = int(self.state[st.BINS]) + need
             if bins > len(self.bins):
-                self._more_bins(max(bins, min(len(self.bins) * 3 // 2, self.max_bins)))
+                self.bins = grown(self.bins, max(bins, min(len(self.bins) * 3 // 2, self.max_bins)))
         if self.state[st.LOG_ON] and int(self.state[st.LOGGED]) + need > len(self.log):
             self.log = extended(self.log, int(self.state[st.LOGGED]) + need)
 
@@ -242,14 +243,10 @@ class Tally:
         kept, new = self.kernels.join_runs(self.bins, count, width, last, newest)
         return int(kept), int(new)
 
-    def _more_bins(self, size: int) -> None:
-        """Room for `size` bins. In place where the system can (Linux moves pages, not bytes): it is much memory."""
-        self.bins.resize(size, refcheck=False)
-
     def _close_bins(self) -> None:
         need = int(self.state[st.BINS]) + self.n_flows
         if need > len(self.bins):
-            self._more_bins(need)
+            self.bins = grown(self.bins, need)
         rows = self.flows[: self.n_flows]
         which = np.flatnonzero(rows["bin_packets"])
         start = int(self.state[st.BINS])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from classifier.flows.rows import blocks, columns
 from classifier.flows.table import FlowTable
 
 Array = npt.NDArray[Any]
@@ -70,15 +71,15 @@ def finish_tcp_table(flows: FlowTable, rows: Array, sides: Array) -> TcpTable:
     flow = np.flatnonzero((at != 0) & (flows.proto == _TCP)).astype("i4")
     at = at[flow].astype("i8")
     turned = flows.turned[flow].astype("i8")
-    first = sides[at]
+    first = columns(sides, at, ("silence_ns", "silence_at_ns", "opened_ns"))
     syn, synack = flows.syn_ns[flow], flows.synack_ns[flow]
     once = (flows.orig_syns[flow] == 1) & (flows.resp_syns[flow] == 0)
     return TcpTable(
         flow=flow,
         orig=_facts(sides, at + turned),
         resp=_facts(sides, at + (1 - turned)),
-        silence_ns=first["silence_ns"].copy(),
-        silence_at_ns=first["silence_at_ns"].copy(),
+        silence_ns=first["silence_ns"],
+        silence_at_ns=first["silence_at_ns"],
         syn_ns=_between(syn, synack, once),
         synack_ns=_between(synack, first["opened_ns"], flows.orig_synacks[flow] + flows.resp_synacks[flow] == 1),
     )
@@ -86,8 +87,9 @@ def finish_tcp_table(flows: FlowTable, rows: Array, sides: Array) -> TcpTable:
 
 def _facts(sides: Array, which: Array) -> Array:
     out = np.zeros(len(which), TCP_FACTS)
-    for name in TCP_FACTS.names or ():
-        out[name] = sides[name][which]
+    for part, block in blocks(sides, which):
+        for name in TCP_FACTS.names or ():
+            out[name][part] = block[name]
     return out
 
 
