@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.decode.protocols import protocol_name
 from classifier.evidence.marks import mark_bit
 from classifier.explain.flow import flow_lines
@@ -169,15 +170,15 @@ def _groups(host: _Host, title: str, chosen: Array) -> list[str]:
 def _owner(facts: Facts, number: int, rows: Array) -> str:
     component = facts.labels.components[number]
     name = facts.signatures.name_of(component)
-    grades = [GRADES[grade] for grade in np.unique(facts.labels.grade[rows])[::-1].tolist() if grade]
+    grades = [GRADES[grade] for grade in distinct(facts.labels.grade[rows])[::-1].tolist() if grade]
     text = component if name in ("", component) else f"{component} ({name})"
     return text + (f", {' and '.join(grades)}" if grades else "")
 
 
 def _peers(facts: Facts, numbers: Array) -> str:
-    distinct = np.unique(numbers)
-    texts = ", ".join(facts.addresses.texts(distinct[:3]).tolist())
-    return f"{texts} and {len(distinct) - 3:,} more" if len(distinct) > 3 else texts
+    peers = distinct(numbers)
+    texts = ", ".join(facts.addresses.texts(peers[:3]).tolist())
+    return f"{texts} and {len(peers) - 3:,} more" if len(peers) > 3 else texts
 
 
 def _learned(host: _Host) -> list[str]:

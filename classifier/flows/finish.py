@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from classifier.arrays import distinct
 from classifier.columns import (
     LINK_PROTO,
     SEEN_A_ACK,
@@ -196,7 +197,7 @@ def _fan_in(a_addr: Array, a_port: Array, b_addr: Array, b_port: Array) -> tuple
     ids[order[1:]] = np.cumsum(new)
     a, b = ids[: len(a_port)], ids[len(a_port) :]
     top = int(ids.max()) + 1
-    pairs = np.unique(np.concatenate([a * top + b, b * top + a]))
+    pairs = distinct(np.concatenate([a * top + b, b * top + a]))
     many = np.bincount(pairs // top, minlength=top) >= 2
     return many[a], many[b]
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from classifier.arrays import distinct
 from classifier.columns import BATCH, PACKET
 from classifier.flows import copies as c
 from classifier.jit import view
@@ -187,7 +188,7 @@ def clock_offsets(samples: Array) -> list[Offset]:
     at = at[~twice[at] & ~twice[at + 1]]
     pair = capture[at] << 32 | capture[at + 1]
     out = []
-    for number in np.unique(pair).tolist():
+    for number in distinct(pair).tolist():
         apart = (time[at + 1] - time[at])[pair == number]
         middle = int(np.sort(apart)[len(apart) // 2])
         agreeing = int((np.abs(apart - middle) <= ALIKE_NS).sum())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.flows.table import DIRECTION_BASES
 from classifier.matching.content import bits_of
 from classifier.matching.hosts import endpoint_keys, member
@@ -166,15 +167,15 @@ def _outnumbered(labels: Labels, rows: Array) -> Array:
     orig = endpoint_keys(flows.orig_addr[near], flows.version[near], flows.orig_port[near])
     resp = endpoint_keys(flows.resp_addr[near], flows.version[near], flows.resp_port[near])
     at = np.searchsorted(near, rows)
-    asked = np.unique(np.concatenate([orig[at], resp[at]]))
+    asked = distinct(np.concatenate([orig[at], resp[at]]))
     from_orig, from_resp = member(orig, asked), member(resp, asked)
     here = np.concatenate([orig[from_orig], resp[from_resp]])
     there = np.concatenate([resp[from_orig], orig[from_resp]])
     order = np.lexsort((there, here))
     here, there = here[order], there[order]
-    distinct = np.ones(len(here), bool)
-    distinct[1:] = (here[1:] != here[:-1]) | (there[1:] != there[:-1])
-    here = here[distinct]
+    fresh = np.ones(len(here), bool)
+    fresh[1:] = (here[1:] != here[:-1]) | (there[1:] != there[:-1])
+    here = here[fresh]
     many = here[1:][here[1:] == here[:-1]]  # sorted keys of endpoints with two remotes or more
     result: Array = member(orig[at], many) & ~member(resp[at], many)
     return result

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.matching.claims import Claims, doubtful_direction
 from classifier.matching.content import bits_of
 from classifier.matching.hosts import endpoint_keys, member
@@ -182,7 +183,7 @@ def _swap_initiators(labels: Labels, claim: Claim, rows: Array) -> None:
     others = (Support("listener", (Hold(f"{signature.product}.*", "listener"),)),)
     orig_sure = labels.roles.supported(others, peer, peer) >= 0
     resp_sure = labels.roles.supported(others, listener, listener) >= 0
-    sure = np.unique(listener[~member(peer, np.unique(listener)) & ~orig_sure])
+    sure = distinct(listener[~member(peer, distinct(listener)) & ~orig_sure])
     orig_sure |= member(peer, sure)
     resp_sure |= member(listener, sure)
     labels.flags[rows[orig_sure & ~resp_sure]] |= SWAPPED
@@ -231,7 +232,7 @@ def _own(labels: Labels, best: _Best, how: int, allowed: Array | None = None) ->
     won = (best.number >= 0) & ~best.tied & (labels.component < 0)
     if allowed is not None:
         won &= allowed
-    for number in np.unique(best.number[won]):
+    for number in distinct(best.number[won]):
         rows = np.flatnonzero(won & (best.number == number))
         grade = labels.grade_of(labels.signatures.signatures[number], PROBABLE)
         labels.own(rows, number, grade, how, end=best.end[rows], support=best.support[rows])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.flows.table import address_words
 from classifier.matching.labels import AMBIGUOUS, GROUP, GROUP_PORT, UNEXPECTED_PORT, Labels
 from classifier.matching.model import PROBABLE, Array
@@ -48,7 +49,7 @@ def apply_groups(labels: Labels) -> None:
             winner[better] = number
         labels.candidate(rows[here & ~inside & (signature.match == "group_port")], number, GROUP_PORT)
     won = (winner >= 0) & ~tied
-    for number in np.unique(winner[won]):
+    for number in distinct(winner[won]):
         mine = won & (winner == number)
         signature = labels.signatures.signatures[number]
         labels.own(rows[mine], number, PROBABLE, GROUP)

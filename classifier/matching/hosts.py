@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.matching.model import LISTENER, PEER, Array, Hold, Support
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -63,7 +64,7 @@ class HostRoles:
     def add(self, component: int, end: int, keys: Array) -> bool:
         """Hosts `keys` hold this role now; true when that is new of any of them."""
         known = self._sets.get((component, end))
-        fresh = np.unique(keys) if known is None else np.union1d(known, keys)
+        fresh = distinct(keys if known is None else np.concatenate([known, keys]))
         if not len(fresh) or (known is not None and len(fresh) == len(known)):
             return False
         self._sets[component, end] = fresh

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.flows.table import (
     DIRECTION_BASES,
     FAILED_TCP_STATES,
@@ -114,7 +115,7 @@ class Labels:
             version, words = address_words(host.address)
             key = host_keys(np.array([words], "u4"), np.array([version], "u1"))
             said.setdefault(self.numbers[host.component], []).append(key)
-        keys = {number: np.unique(np.concatenate(items)) for number, items in said.items()}
+        keys = {number: distinct(np.concatenate(items)) for number, items in said.items()}
         for number, items in keys.items():
             self.roles.add(number, LISTENER, items)
         return keys
@@ -134,7 +135,7 @@ class Labels:
             rows = np.flatnonzero((self.component == number) & (self.support != said_support(number)))
             side = self.end[rows] ^ ((self.flags[rows] & SWAPPED) != 0)
             keys = [self.keys(rows[side == here], here) for here in (0, 1)]
-            known = self._shown[number] = np.unique(np.concatenate(keys))
+            known = self._shown[number] = distinct(np.concatenate(keys))
         return known
 
     def is_present(self, address: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.flows.table import address_words
 from classifier.matching.hosts import endpoint_keys, member
 from classifier.matching.labels import CONTENT_ONLY, FAILED, LEARNED, SERVICE, UNSUPPORTED, Claim, Labels
@@ -126,4 +127,4 @@ def _endpoints(items: list[Learned]) -> Array:
             continue
         array = np.array([words], "u4")
         keys.append(endpoint_keys(array, np.array([version], "u1"), np.array([item.port], "u2")))
-    return np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.uint64)
+    return distinct(np.concatenate(keys)) if keys else np.zeros(0, np.uint64)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.decode.hints import RTSP_REPLY, hint_bit
 from classifier.evidence.collect import Membership
 from classifier.evidence.marks import mark_bit
@@ -161,7 +162,7 @@ def _of_site(labels: Labels, found: _Found) -> None:
 
 def _of_products(labels: Labels, found: _Found) -> None:
     signatures = labels.signatures.signatures
-    present = np.unique(labels.component)
+    present = distinct(labels.component)
     for number in present[(present >= 0) & (present < len(signatures))]:
         signature = signatures[number]
         rows = np.flatnonzero(labels.component == number)
@@ -220,9 +221,10 @@ def _cameras(labels: Labels, found: _Found, proofs: Proofs, media: Sequence[Medi
     ]
     named = {item.sender: item for item in reversed(media) if not item.by_digifort}
     sender_keys = _keys_of(named)
-    senders = np.unique(np.concatenate([sender_keys, *(labels.keys(rows, side) for rows, side, _ in sends)]))
-    answering = np.unique(np.concatenate([labels.keys(rows, side) for rows, side, _ in answers]))
-    cameras = np.setdiff1d(np.intersect1d(senders, answering), servers)
+    senders = distinct(np.concatenate([sender_keys, *(labels.keys(rows, side) for rows, side, _ in sends)]))
+    answering = distinct(np.concatenate([labels.keys(rows, side) for rows, side, _ in answers]))
+    both = senders[member(senders, answering)]
+    cameras = both[~member(both, distinct(servers))]
     for rows, side, sentence in (*answers, *sends):
         found.add(rows[member(labels.keys(rows, side), cameras)], side, CAMERA, rank, sentence)
     for address, item in named.items():
@@ -246,7 +248,7 @@ def _servers(labels: Labels) -> Array:
         for number, signature in enumerate(labels.signatures.signatures)
         if (signature.alone == "probable" or signature.transport == "tcp") and not signature.groups
     ]
-    return np.unique(np.concatenate([np.zeros(0, np.uint64), *held]))
+    return distinct(np.concatenate([np.zeros(0, np.uint64), *held]))
 
 
 def _media_senders(labels: Labels) -> Iterable[tuple[Array, int, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.decode.protocols import component_of_ip_protocol
 from classifier.flows.table import DIRECTION_BASES
 from classifier.matching.claims import WELL_KNOWN
@@ -56,7 +57,7 @@ def apply_protocols(labels: Labels) -> None:
     """Own what nobody owns, by IP protocol."""
     left: Array = np.flatnonzero(labels.component < 0)
     protocols = labels.flows.proto[left]
-    for protocol in np.unique(protocols):
+    for protocol in distinct(protocols):
         rows = left[protocols == protocol]
         component = component_of_ip_protocol(int(protocol))
         how = NONE if component.startswith("unclassified.") else PROTOCOL

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from classifier.arrays import distinct
+
 if TYPE_CHECKING:
     from classifier.tables.facts import Facts
 
@@ -77,7 +79,7 @@ def losses(
     together = np.isin(number, common) | np.isin(number - 1, common)
     np.add.at(with_others, stream[together], lost[together])
     np.add.at(alone, stream[~together], lost[~together])
-    held = np.unique(number[together])
+    held = distinct(number[together])
     moments = int(len(held) and 1 + (np.diff(held) > 1).sum())
     return Losses(with_others, alone, moments, stream, number * width_ns, lost, together)
 
@@ -138,7 +140,7 @@ def _gaps(stream: Array, bin_ns: Array, lost: Array, width_ns: int) -> tuple[Arr
 
 def _common(stream: Array, number: Array, sender: Array, first: Array, last: Array) -> Array:
     """Numbers b of the bins for which b and b + 1 together hold gaps of enough streams."""
-    if len(np.unique(stream)) < STREAMS:
+    if len(distinct(stream)) < STREAMS:
         return np.zeros(0, "i8")
     window, of = _pairs(np.concatenate([number, number - 1]), np.concatenate([stream, stream]))
     starts = np.flatnonzero(np.concatenate(([True], window[1:] != window[:-1])))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.columns import MULTICAST
 from classifier.decode.protocols import protocol_name
 from classifier.flows.table import address_words
@@ -49,7 +50,7 @@ def multicast(facts: Facts) -> Columns:
     streams = sums(at, _streams(facts)[chosen], len(keys))
 
     rows: list[dict[str, Any]] = []
-    with_traffic = set(addresses.texts(np.unique(keys >> 24)).tolist()) if len(keys) else set()
+    with_traffic = set(addresses.texts(distinct(keys >> 24)).tolist()) if len(keys) else set()
     for k in order.tolist():
         number = int(keys[k])
         name = addresses.text(number >> 24)
@@ -110,7 +111,7 @@ def _rates(facts: Facts, chosen: Array, at: Array) -> Rates:
     owner = np.full(len(facts.owner), -1, "i8")
     owner[facts.read.flows.row[chosen]] = at
     totals, bins = facts.totals, facts.read.bins
-    bins = bins[owner[bins["flow"]] >= 0]
+    bins = np.compress(owner[bins["flow"]] >= 0, bins) if len(chosen) else bins[:0]
     return Rates(bins, facts.read.bin_width_ns, owner, totals["first_ns"], totals["last_ns"])
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.evidence.marks import mark_bit
-from classifier.tables.facts import Array, Columns, Facts, share, sums
+from classifier.tables.facts import Columns, Facts, share, sums
 
 OTHERS_LISTED = 1000
 NAME_LIMIT = 253  # characters of the longest host name (RFC 1035, 2.3.4)
@@ -58,28 +59,30 @@ def others(facts: Facts) -> Columns:
     chosen = np.flatnonzero(other[labels.component])
     numbers: dict[str, int] = {"": 0}
     at = np.array([numbers.setdefault(facts.flow_names[flow], len(numbers)) for flow in chosen.tolist()], "i8")
-    distinct = list(numbers)
-    kinds, group = np.unique(labels.component[chosen].astype("i8") * len(distinct) + at, return_inverse=True)
+    texts = list(numbers)
+    kinds, group = np.unique(labels.component[chosen].astype("i8") * len(texts) + at, return_inverse=True)
     packets, wire = sums(group, flows.packets[chosen], len(kinds)), sums(group, flows.wire[chosen], len(kinds))
     tls = sums(group, (flows.evidence[chosen] & mark_bit("tls")) != 0, len(kinds)) > 0
+    count = np.bincount(group, minlength=len(kinds))
+    size = max(len(facts.addresses), 1)
+    servers = np.bincount(distinct(group * size + facts.addresses.resp[chosen]) // size, minlength=len(kinds))
     ranked = np.lexsort((kinds, -wire))
     facts.limit("others", min(len(ranked), OTHERS_LISTED), len(ranked))
     rows: list[dict[str, Any]] = []
     for k in ranked[:OTHERS_LISTED].tolist():
-        mine: Array = chosen[group == k]
         component, name = (
-            labels.components[int(kinds[k]) // len(distinct)],
-            distinct[int(kinds[k]) % len(distinct)],
+            labels.components[int(kinds[k]) // len(texts)],
+            texts[int(kinds[k]) % len(texts)],
         )
         rows.append(
             {
                 "component": component,
                 "what": _what(facts, component, name, bool(tls[k])),
                 "name": name,
-                "servers": len(np.unique(facts.addresses.resp[mine])),
+                "servers": int(servers[k]),
                 "packets": int(packets[k]),
                 "wire_bytes": int(wire[k]),
-                "flows": len(mine),
+                "flows": int(count[k]),
                 "share": share(int(wire[k]), facts.totals["wire_bytes"]),
             }
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.decode.protocols import protocol_name
 from classifier.flows.table import FAILED_TCP_STATES, TCP_STATES
 from classifier.matching.model import TRANSPORTS
@@ -57,7 +58,7 @@ def _toml(facts: Facts, rows: Array) -> str:
         keys.append('other_port = "any"')
         if group:
             keys.append("to_group = true")
-    peers = len(np.unique(facts.addresses.orig[rows]))
+    peers = len(distinct(facts.addresses.orig[rows]))
     count = f"{len(rows)} flow{'s' if len(rows) > 1 else ''} from {peers} host{'s' if peers > 1 else ''}"
     lines = [
         f"# {count}, {int(flows.wire[rows].sum()):,} bytes, to {address} {transport}/{port}.",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.columns import LINK_PROTO
 from classifier.decode.protocols import protocol_name
 from classifier.flows.table import FAILED_TCP_STATES, TCP_STATES
@@ -77,7 +78,7 @@ def _hint(facts: Facts, members: Array) -> str:
         hints.append("began before the capture")
     candidates = facts.labels.candidates
     if len(candidates):
-        considered = np.unique(candidates.component[np.isin(candidates.flow, members)])
+        considered = distinct(candidates.component[np.isin(candidates.flow, members)])
         if len(considered):
             hints.append(f"port of {', '.join(sorted(facts.labels.components[i] for i in considered.tolist())[:3])}")
     if len(members) and not flows.orig_payload[members].any() and not flows.resp_payload[members].any():
