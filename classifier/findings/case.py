@@ -6,9 +6,9 @@ In: a Report. Out: `Case`. Next: the rules. Flows are numbers (rows of the flow 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +30,31 @@ if TYPE_CHECKING:
     from classifier.tables.facts import Facts
 
 Array = npt.NDArray[Any]
+Asked = TypeVarTuple("Asked")
+Kept = TypeVar("Kept")
 
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
 SECOND = 1_000_000_000
 NAMED = 5
 """Things named in a sentence; of the rest the number."""
+
+
+def once(compute: Callable[[Any, *Asked], Kept]) -> Callable[[Any, *Asked], Kept]:
+    """A function of a `Case` (or a method) that several rules ask: computed once per object and arguments.
+
+    What it returned is kept in the object and lives as long; nobody may change it.
+    """
+
+    @wraps(compute)
+    def kept(of: Any, *asked: *Asked) -> Kept:
+        known = vars(of).setdefault("_once", {})
+        key = (compute, *asked)
+        if key not in known:
+            known[key] = compute(of, *asked)
+        found: Kept = known[key]
+        return found
+
+    return kept
 
 
 class Case:
@@ -47,8 +67,6 @@ class Case:
         self.flows: FlowTable = self.read.flows
         self.labels: Attribution = self.facts.labels
         self.addresses: Addresses = self.facts.addresses
-        self._servers: dict[str, Array] = {}
-        self._hosts: dict[tuple[str, ...], list[str]] = {}
 
     @cached_property
     def attempts(self) -> Attempts:
@@ -134,24 +152,22 @@ class Case:
         own: Array = np.where(by_orig, self.addresses.orig[flows], self.addresses.resp[flows])
         return own
 
+    @once
     def hosts_of(self, *components: str) -> list[str]:
         """Addresses that are the own side of flows of these components, and of nothing else the group; sorted."""
-        if components not in self._hosts:  # several rules ask for the same ones
-            rows = np.flatnonzero(self.owned_by(*components))
-            numbers = self.addresses.distinct(self.own_address(rows))
-            self._hosts[components] = self.host_texts(numbers[~self.addresses.group[numbers]])
-        return self._hosts[components]
+        rows = np.flatnonzero(self.owned_by(*components))
+        numbers = self.addresses.distinct(self.own_address(rows))
+        return self.host_texts(numbers[~self.addresses.group[numbers]])
 
+    @once
     def server_numbers(self, product: str) -> Array:
         """Numbers of addresses that are the own side of any flow of the product, or are by the user's word; sorted."""
-        if product not in self._servers:  # every rule of a product asks
-            rows = np.flatnonzero(self.of_product(product))
-            seen = self.addresses.distinct(self.own_address(rows))
-            hosts = self.facts.signatures.hosts
-            said = [self.addresses.find(host.address) for host in hosts if host.component.startswith(f"{product}.")]
-            known = np.array([number for number in said if number >= 0], "i8")
-            self._servers[product] = np.union1d(seen[~self.addresses.group[seen]], known)
-        return self._servers[product]
+        rows = np.flatnonzero(self.of_product(product))
+        seen = self.addresses.distinct(self.own_address(rows))
+        hosts = self.facts.signatures.hosts
+        said = [self.addresses.find(host.address) for host in hosts if host.component.startswith(f"{product}.")]
+        known = np.array([number for number in said if number >= 0], "i8")
+        return np.union1d(seen[~self.addresses.group[seen]], known)
 
     def host_texts(self, numbers: Array) -> list[str]:
         """Addresses of ascending numbers as text: that is their order, see `Addresses`."""
@@ -184,6 +200,15 @@ class Case:
         if not len(rows):
             return 0
         return int(self.flows.first_record[rows[np.argmin(self.flows.first_ns[rows])]])
+
+    def captured_between(self, begin_ns: int, end_ns: int) -> bool:
+        """Whether anything was captured between two times; else the capture has a gap, and nobody is to blame."""
+        low, high = np.searchsorted(self._bin_times, [begin_ns, end_ns])
+        return bool(high > low)
+
+    @cached_property
+    def _bin_times(self) -> Array:
+        return np.unique(self.read.bins["bin_ns"])
 
     @cached_property
     def start_ns(self) -> int:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classifier.evidence.marks import mark_bit
-from classifier.findings.case import TCP, UDP
+from classifier.findings.case import TCP, UDP, once
 from classifier.findings.model import Need
 from classifier.flows.table import FAILED_TCP_STATES, TCP_STATES
 
@@ -137,6 +137,7 @@ class Discovery:
         many: Array = np.isin(self.client, clients[count > servers])
         return many
 
+    @once
     def elsewhere(self, window_ns: int) -> dict[int, list[int]]:
         """Rows whose request was answered only from another address, and the rows of those answers."""
         flows = self.case.flows
@@ -250,12 +251,17 @@ class Discovery:
 
     def sql_flows(self, client: str, server: str) -> Array:
         """SQL connections of a client to a server: by what they carry, or by the port that an answer named."""
-        case, flows = self.case, self.case.flows
-        a, b = case.addresses.find(client), case.addresses.find(server)
-        marked = (flows.evidence & (mark_bit("tds_prelogin") | mark_bit("tds_reply"))) != 0
-        rows = np.flatnonzero((flows.proto == TCP) & (marked | case.owned_by(f"{PRODUCT}.sql", "other.mssql")))
-        found: Array = rows[(case.addresses.orig[rows] == a) & (case.addresses.resp[rows] == b)]
+        rows, addresses = self._sql, self.case.addresses
+        a, b = addresses.find(client), addresses.find(server)
+        found: Array = rows[(addresses.orig[rows] == a) & (addresses.resp[rows] == b)]
         return found
+
+    @cached_property
+    def _sql(self) -> Array:
+        """Flow ids of all SQL connections."""
+        case, flows = self.case, self.case.flows
+        marked = (flows.evidence & (mark_bit("tds_prelogin") | mark_bit("tds_reply"))) != 0
+        return np.flatnonzero((flows.proto == TCP) & (marked | case.owned_by(f"{PRODUCT}.sql", "other.mssql")))
 
 
 def name_of(text: str) -> str:

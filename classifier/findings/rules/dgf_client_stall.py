@@ -9,7 +9,6 @@ import numpy as np
 from classifier.findings import needs
 from classifier.findings.case import SECOND, Array, Case
 from classifier.findings.endpoints import flows_filter
-from classifier.findings.media import captured_between
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.units import counted, percent, rate, span
 
@@ -44,9 +43,12 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     stood = tcp.resp["stall_ns"] >= setting("stall_s") * SECOND
     stood &= tcp.resp["unseen_bytes"] <= _UNSEEN * sent
     rows = np.flatnonzero(video & (full | stood))
-    captured, begin = captured_between(case), tcp.resp["stall_at_ns"]
+    begin = tcp.resp["stall_at_ns"]
     end = begin + tcp.resp["stall_ns"]
-    there = [bool(full[row]) or captured(int(begin[row]) + BIN_NS, int(end[row]) - BIN_NS) for row in rows.tolist()]
+    there = [
+        bool(full[row]) or case.captured_between(int(begin[row]) + BIN_NS, int(end[row]) - BIN_NS)
+        for row in rows.tolist()
+    ]
     rows = rows[np.array(there, bool)]
     pair = case.addresses.orig[flow[rows]] * max(len(case.addresses), 1) + case.addresses.resp[flow[rows]]
     order = np.lexsort((-np.maximum(tcp.orig["zero_window_ns"][rows], tcp.resp["stall_ns"][rows]), pair))
