@@ -43,7 +43,6 @@ SECTIONS = (
 )  # fmt: skip
 FORMATS = ("table", "json", "csv", "parquet")
 SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "table"}
-SHELLS = ("bash", "zsh", "fish")
 
 EXAMPLES = """\
   classify site.pcapng                      the answer on one screen

@@ -72,9 +72,10 @@ IKE, SSRP, RADIUS, STUN): silence there means something."""
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What one client got from one port of one server. `counts`: flows by index of OUTCOMES. Times in ns.
+    """What one client got from one port of one server. `counts`: flows by index of OUTCOMES.
 
-    `component`: index into the labels' components of who listens there, or would; -1 unknown.
+    `component`: index into the labels' components of who listens there, or would; -1 unknown. `first_ns`: of the
+    first packet.
     """
 
     number: int
@@ -84,14 +85,7 @@ class Pair:
     server: str
     component: int
     counts: tuple[int, ...]
-    syns: int
     first_ns: int
-    last_ns: int
-
-    @property
-    def tries(self) -> int:
-        """Flows."""
-        return sum(self.counts)
 
     @property
     def worked(self) -> int:
@@ -244,9 +238,7 @@ class Attempts:
             server=self.case.addresses.text(int(self.server[number])),
             component=int(self.component[number]),
             counts=tuple(self.counts[number].tolist()),
-            syns=int(self.syns[number]),
             first_ns=int(self.first_ns[number]),
-            last_ns=int(self.last_ns[number]),
         )
 
     def find(

@@ -33,8 +33,6 @@ class Listener:
     port: int
     sent: int
     back: int
-    first_ns: int
-    last_ns: int
     flows: tuple[int, ...]
 
 
@@ -79,8 +77,6 @@ def listeners(case: Case, rows: Array) -> list[Listener]:
                 int(port[here[0]]),
                 int(sent[here].sum()),
                 int(back[here].sum()),
-                int(flows.first_ns[ids].min()),
-                int(flows.last_ns[ids].max()),
                 tuple(ids.tolist()),
             )
         )

@@ -37,8 +37,6 @@ STATES = {
 }
 ROWS = 1000
 """Pairs of hosts of one component that have rows; those that failed come first."""
-BLOCKED = ("refused", "rejected", "blocked", "answer lost")
-"""States in which the port surely does not work for that client."""
 NO_FLOWS = np.zeros(0, "i8")
 KINDS = (
     ("digifort.server", "digifort.http_api"),
@@ -54,9 +52,8 @@ KINDS = (
 class PortRow:
     """One component, one client, one server. `port`: 0 where it is not known; `server`: "" where it is not known.
 
-    `required`: as the signature says. `state`: "working", one of `BLOCKED`, "accepted, then reset", "no answer" (UDP: a
-    SQL Server Browser need not answer), "cannot tell" or "no attempt seen". `first_ns`, `record`: of the first packet,
-    0 without any. `flows`: flow ids, the first ones.
+    `required`: as the signature says. `state`: one of `STATES`, "no answer" (UDP: a SQL Server Browser need not answer)
+    or "no attempt seen". `first_ns`, `record`: of the first packet, 0 without any. `flows`: flow ids, the first ones.
     """
 
     product: str

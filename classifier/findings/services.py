@@ -22,7 +22,7 @@ MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`clients`: those with the outcome, `flows`: its flow ids in order of time, `pairs`: numbers of the roll-up.
+    """`clients`: those with the outcome, `flows`: its flow ids in order of time.
 
     `important`: a product's host or port has part in it. `name`: `8600/tcp (Digifort Server)`.
     """
@@ -32,7 +32,6 @@ class Service:
     proto: int
     name: str
     clients: tuple[str, ...]
-    pairs: Array
     flows: Array
     important: bool
 
@@ -103,7 +102,6 @@ def service(case: Case, pairs: Array, outcome: int, important: bool) -> Service:
         proto=first.proto,
         name=tried.service(first),
         clients=tuple(case.addresses.texts(tried.client[pairs]).tolist()),
-        pairs=pairs,
         flows=tried.flows_of(pairs, outcome),
         important=important,
     )

@@ -138,10 +138,6 @@ class Vantage:
         """Whether broadcast or multicast sent by a host is here."""
         return self._sides.hears(address)
 
-    def sees_reports_of(self, address: str) -> bool:
-        """Whether IGMP or MLD reports of a host are here."""
-        return address in self.reporters
-
     @property
     def sees_other_reports(self) -> bool:
         """Whether IGMP or MLD reports of hosts are here that the capture was not taken on."""
