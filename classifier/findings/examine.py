@@ -11,10 +11,9 @@ from typing import Any
 
 from classifier.findings.case import Case
 from classifier.findings.catalog import all_rules
-from classifier.findings.model import FLOWS_OF_A_FINDING, SEVERITIES, Finding, Rule, Skipped
+from classifier.findings.model import FIRED, FLOWS_OF_A_FINDING, SEVERITIES, SKIPPED, Finding, Rule, Skipped
 from classifier.findings.settings import DEFAULTS, Settings
 
-FIRED, SKIPPED = "fired", "skipped"
 FAULT = "the rule stopped by an error of its own"
 FINDINGS_OF_A_RULE = 20
 """Findings of one rule that are listed one by one; the rest is one row that counts them."""

@@ -5,15 +5,17 @@ In: nothing. Out: the types that every rule is made of. Next: `findings.rules`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from classifier.findings.case import Case
 
 SEVERITIES = ("error", "warning", "info")
 """Worst first. error: something does not work; warning: it will, or works badly; info: worth knowing."""
+FIRED, SKIPPED = "fired", "skipped"
+"""`status` of a row of the table "findings"."""
 FAMILIES = {
     "CAP": "What the capture can and cannot show",
     "NET": "The network",
@@ -63,6 +65,12 @@ class Finding:
     packets: int | None = None
     severity: str = ""
     remedy: str = ""
+
+
+def any_fired(rows: Iterable[Mapping[str, Any]], severity: str) -> bool:
+    """Whether something of a severity, or worse, was found: rows of the table "findings"."""
+    severe = SEVERITIES[: SEVERITIES.index(severity) + 1]
+    return any(row["status"] == FIRED and row["severity"] in severe for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
