@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 import numpy as np
 import numpy.typing as npt
 
-from classifier.units import counted
+from classifier.units import counted, moment
 
 if TYPE_CHECKING:
     from classifier.engine import Pass
@@ -88,6 +88,19 @@ class Case:
         from classifier.findings.ports import port_rows
 
         return port_rows(self)
+
+    @cached_property
+    def everybody(self) -> Array:
+        """(n addresses,) bool: groups, and IPv4 addresses that may be a subnet's broadcast: they end in 255."""
+        addresses = self.addresses
+        many: Array = addresses.group | (addresses.version == 4) & ((addresses.words[:, 3] & 0xFF) == 0xFF)
+        return many
+
+    def sends(self, address: int) -> bool:
+        """Whether a host, by its address number, sent anything."""
+        flows, addresses = self.flows, self.addresses
+        by_orig, by_resp = (addresses.orig == address), (addresses.resp == address)
+        return bool((by_orig & (flows.orig_packets > 0) | by_resp & (flows.resp_packets > 0)).any())
 
     @cached_property
     def product_hosts(self) -> list[str]:
@@ -217,11 +230,8 @@ class Case:
 
     def at(self, time_ns: int) -> str:
         """When, as people compare it with a log: `08:13:20.250 UTC`; with the date in captures longer than a day."""
-        from datetime import UTC, datetime, timedelta
-
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_ns // 1000)
-        day = f"{moment:%Y-%m-%d} " if self.duration_ns > 86_400 * SECOND else ""
-        return f"{day}{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} UTC"
+        text = moment(time_ns, digits=3)
+        return f"{text if self.duration_ns > 86_400 * SECOND else text[11:]} UTC"
 
 
 def joined(address: str, port: int) -> str:

@@ -15,6 +15,7 @@ from classifier.findings import attempts as at
 from classifier.findings import filters
 from classifier.findings.attempts import Pair
 from classifier.findings.case import NAMED, joined, listed
+from classifier.findings.model import FLOWS_OF_A_FINDING
 from classifier.findings.rejections import HOST, PORT, PROHIBITED, kind_of, words_of
 from classifier.flows.table import TCP_STATES
 from classifier.units import counted
@@ -30,7 +31,6 @@ WORDS = {
     at.DROPPED: "accepted, then reset",
 }
 """How an attempt failed, in a title."""
-FLOWS_LISTED = 1000
 _ATTEMPT = TCP_STATES.index("attempt")
 
 
@@ -124,7 +124,7 @@ def summary(case: Case, item: Trouble) -> str:
 
 def flows(case: Case, item: Trouble) -> list[int]:
     """Failed attempts, the first ones."""
-    found: list[int] = case.attempts.flows_of(item.failing, *at.FAILED)[:FLOWS_LISTED].tolist()
+    found: list[int] = case.attempts.flows_of(item.failing, *at.FAILED)[:FLOWS_OF_A_FINDING].tolist()
     return found
 
 
@@ -171,15 +171,12 @@ def _by_outcome(case: Case, item: Trouble, outcome: int) -> str:
         return f"{head}: the server answered {synacks:,} times (SYN-ACK) and the client asked again: it did not get it."
     asked = int(table.orig_syns[rows].sum()) if item.proto == at.TCP else int(table.orig_packets[rows].sum())
     what = counted(asked, "SYN") if item.proto == at.TCP else counted(asked, "request")
-    up = "which sends other packets here, so it is on" if _speaks(case, item.server) else "of which nothing is here"
+    up = (
+        "which sends other packets here, so it is on"
+        if case.sends(case.addresses.find(item.server))
+        else "of which nothing is here"
+    )
     return f"{head}: no answer to {what} from {item.server}, {up}."
-
-
-def _speaks(case: Case, address: str) -> bool:
-    """Whether a host sent anything."""
-    number, table = case.addresses.find(address), case.flows
-    orig, resp = case.addresses.orig == number, case.addresses.resp == number
-    return bool((orig & (table.orig_packets > 0)).any() or (resp & (table.resp_packets > 0)).any())
 
 
 def _senders(case: Case, item: Trouble) -> list[str]:

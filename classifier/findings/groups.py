@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from classifier.findings.model import FLOWS_OF_A_FINDING
 from classifier.flows.stream_table import KIND_RTP
 from classifier.flows.table import address_words
 from classifier.tables.facts import sums
@@ -139,7 +140,7 @@ class Groups:
             return "some IGMP messages are cut or damaged"
         return ""
 
-    def flow_ids(self, sources: Array, most: int = 1000) -> list[int]:
+    def flow_ids(self, sources: Array, most: int = FLOWS_OF_A_FINDING) -> list[int]:
         """Flows of some SOURCE rows, at most `most`."""
         out: list[int] = []
         for low, high in zip(sources["low"].tolist(), sources["high"].tolist(), strict=True):
@@ -278,7 +279,7 @@ class Group:
         rows: Array = self.sources[self.sources["sender"] == sender]
         return rows
 
-    def flow_ids(self, sources: Array | None = None, most: int = 1000) -> list[int]:
+    def flow_ids(self, sources: Array | None = None, most: int = FLOWS_OF_A_FINDING) -> list[int]:
         """Flows of some SOURCE rows (all of them without any), at most `most`."""
         return self.groups.flow_ids(self.sources if sources is None else sources, most)
 
@@ -298,10 +299,19 @@ class Group:
         return [host for host, does in zip(named, sends.tolist(), strict=True) if does]
 
     def pps(self, sources: Array | None = None) -> float:
-        """Packets per second while it was sent to, over a second at least."""
+        """Packets per second while it was sent to."""
         rows = self.sources if sources is None else sources
-        span = int(rows["last_ns"].max() - rows["first_ns"].min())
-        return float(rows["packets"].sum()) / max(span / 1e9, 1.0)
+        return float(rows["packets"].sum()) / lasted_s(rows)
+
+    @property
+    def bps(self) -> float:
+        """Bits per second while it was sent to; only with packets."""
+        return self.wire * 8 / lasted_s(self.sources)
+
+
+def lasted_s(sources: Array) -> float:
+    """Seconds from the first to the last packet of SOURCE rows, one at least: what mean rates are over."""
+    return max(float(sources["last_ns"].max() - sources["first_ns"].min()) / 1e9, 1.0)
 
 
 def group_mac(address: str) -> int:

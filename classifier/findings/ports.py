@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classifier.findings import attempts as at
+from classifier.findings.model import FLOWS_OF_A_FINDING
 
 if TYPE_CHECKING:
     from classifier.findings.attempts import Pair
@@ -199,7 +200,7 @@ def _tried(case: Case, signature: Signature, number: int) -> PortRow:
         NO_ANSWER if pair.proto == at.UDP and pair.state == at.UNANSWERED else STATES[pair.state],
         pair.first_ns,
         int(case.flows.first_record[flows[0]]),
-        tuple(flows[:1000].tolist()),
+        tuple(flows[:FLOWS_OF_A_FINDING].tolist()),
         pair,
     )
 
@@ -213,7 +214,7 @@ def _untried(case: Case, signature: Signature, client: int, server: int, flows: 
         ports = case.labels.listening_end(flows[:1])
         port = int(case.flows.orig_port[flows[0]] if ports[0] else case.flows.resp_port[flows[0]])
         first, record = int(case.flows.first_ns[flows[0]]), int(case.flows.first_record[flows[0]])
-        seen = tuple(flows[:1000].tolist())
+        seen = tuple(flows[:FLOWS_OF_A_FINDING].tolist())
         return PortRow(*base, port, signature.required, one, other, WORKING, first, record, seen, None)
     return PortRow(*base, port, signature.required, one, other, NOT_TRIED, 0, 0, (), None)
 

@@ -43,7 +43,7 @@ class Sides:
         """(n flows,) bool: between two hosts. `x.x.x.255` that never answers is taken for a subnet's broadcast."""
         flows, addresses = self.flows, self.addresses
         group = addresses.group[addresses.orig] | addresses.group[addresses.resp]
-        broadcast = (flows.version == 4) & ((flows.resp_addr[:, 3] & 255) == 255) & (flows.resp_packets == 0)
+        broadcast = self.case.everybody[addresses.resp] & (flows.resp_packets == 0)
         hosts: Array = ~group & ~(broadcast & (flows.proto != 6))
         return hosts
 

@@ -267,19 +267,12 @@ def _cause(case: Case, found: Discovery, item: _Silence, window_ns: int) -> str:
             f"It answered {listed(others)}, so the browser runs: 1434/udp is filtered between it and these clients, or "
             "they ask for an instance that it does not have."
         )
-    up = _is_up(case, item.server)
+    up = case.sends(item.server)
     return (
         f"Nothing came back within {seconds}, no ICMP error either: 1434/udp is filtered without a word, SQL Server "
         f"Browser does not run (Windows' firewall hides that), {'' if up else 'the server is down, '}or the instance "
         f"is unknown to it (a browser ignores that).{' The server is up: other packets of it are here.' if up else ''}"
     )
-
-
-def _is_up(case: Case, server: int) -> bool:
-    """Whether a host sent anything."""
-    flows, addresses = case.flows, case.addresses
-    sent = (addresses.orig == server) & (flows.orig_packets > 0) | (addresses.resp == server) & (flows.resp_packets > 0)
-    return bool(sent.any())
 
 
 def _instances(names: list[str]) -> str:

@@ -73,9 +73,7 @@ class Discovery:
         self.client_port: Array = np.where(turned, flows.resp_port[rows], flows.orig_port[rows]).astype("i8")
         self.asked: Array = np.where(turned, flows.resp_packets[rows], flows.orig_packets[rows])
         self.told: Array = np.where(turned, flows.orig_packets[rows], flows.resp_packets[rows])
-        words, version = addresses.words[self.server], addresses.version[self.server]
-        last = (version == 4) & ((words[:, 3] & 0xFF) == 0xFF) if len(rows) else np.zeros(0, bool)
-        self.broadcast: Array = addresses.group[self.server] | last
+        self.broadcast: Array = case.everybody[self.server]
         """To everybody: a group, or an address that may be a subnet's broadcast."""
         self.sentry: Array = self.sentry_hosts[self.client] | self.sentry_hosts[self.server]
         self.sentry |= case.owned_by(f"{PRODUCT}.sql_discovery")[rows]

@@ -11,9 +11,9 @@ from classifier.findings.case import Array, Case, listed, sorted_addresses
 from classifier.findings.groups import distinct
 from classifier.findings.model import Finding, Rule
 from classifier.findings.multicast import ANNOUNCE_SOURCE, ANNOUNCEMENTS, announcements
+from classifier.findings.sides import INITIAL_TTLS
 from classifier.units import counted
 
-INITIAL_TTLS = (32, 64, 128, 255)
 MOST_ROUTERS = 30
 """A TTL further from the next initial value tells nothing (ours)."""
 

@@ -59,8 +59,7 @@ def _finding(case: Case, group: Group, others: list[Group]) -> Finding:
 def _use(group: Group) -> str:
     if not group.packets:
         return f"was joined by {counted(len(group.members), 'host')}, nothing is sent to it here"
-    bps = group.wire * 8 / max((group.last_ns - group.first_ns) / 1e9, 1.0)
-    return f"gets {rate(bps)} from {counted(len(group.senders), 'sender')}"
+    return f"gets {rate(group.bps)} from {counted(len(group.senders), 'sender')}"
 
 
 RULE = Rule(

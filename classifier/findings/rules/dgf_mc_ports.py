@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from classifier.findings import filters
-from classifier.findings.case import NAMED, Array, Case
-from classifier.findings.groups import Group, distinct
+from classifier.findings.case import NAMED, Case
+from classifier.findings.groups import Group, distinct, lasted_s
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.findings.multicast import FIRST_PORT, LAST_PORT, MEDIA_GROUP, MEDIA_SOURCE, good_ports, media_groups
 from classifier.tables.facts import highest, lowest, sums
@@ -48,7 +48,7 @@ def _finding(case: Case, group: Group, setting: Callable[[str], float]) -> Findi
         title=f"The media group {group.address} uses {what}",
         summary=(
             f"One port is one stream. At most {counted(most, 'port')} in one second, first at {case.at(when)}. From "
-            f"{counted(len(distinct(rows['sender'])), 'sender')}, {rate(float(wire.sum()) * 8 / _seconds(rows))} "
+            f"{counted(len(distinct(rows['sender'])), 'sender')}, {rate(float(wire.sum()) * 8 / lasted_s(rows))} "
             f"together while sent. By port: {rates}{rest}.{wrap}"
         ),
         flow_ids=flow_ids,
@@ -56,10 +56,6 @@ def _finding(case: Case, group: Group, setting: Callable[[str], float]) -> Findi
         display_filter=selected,
         packets=packets,
     )
-
-
-def _seconds(rows: Array) -> float:
-    return max(float(rows["last_ns"].max() - rows["first_ns"].min()) / 1e9, 1.0)
 
 
 RULE = Rule(

@@ -9,7 +9,7 @@ import numpy as np
 
 from classifier.findings import needs
 from classifier.findings.case import UDP, Array, Case
-from classifier.findings.model import Finding, Rule, Setting
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Rule, Setting
 from classifier.units import percent
 
 
@@ -42,7 +42,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
                 f"({len(np.unique(port[mine])):,} in the whole capture, {low} to {high}). A camera takes two where "
                 "RTCP has a port of its own. When the range is used up, further cameras get no media by UDP."
             ),
-            flow_ids=here[:1000].tolist(),
+            flow_ids=here[:FLOWS_OF_A_FINDING].tolist(),
             first_record=case.first_record(here.tolist()),
             display_filter=text,
             packets=packets,

@@ -10,7 +10,7 @@ from classifier.findings import attempts as at
 from classifier.findings import failures, filters, needs
 from classifier.findings.case import Array, Case, listed
 from classifier.findings.errors import TRACEROUTE
-from classifier.findings.model import Finding, Rule, Skipped
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Rule, Skipped
 from classifier.findings.ports import blocked_pairs
 from classifier.findings.services import service_order, touches_product
 from classifier.findings.ssrp import PORT as SSRP
@@ -25,7 +25,7 @@ LISTED = 19
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
     tried = case.attempts
-    failed = tried.counts[:, list(at.FAILED)].any(axis=1) & ~tried.scanned & ~blocked_pairs(case)
+    failed = tried.in_vain & ~blocked_pairs(case)
     failed &= ~(tried.counts[:, at.IGNORED] == tried.counts[:, list(at.FAILED)].sum(axis=1))  # NET-SYNACK-LOST
     failed &= ~((tried.proto == at.UDP) & (tried.port >= TRACEROUTE[0]) & (tried.port <= TRACEROUTE[1]))
     failed &= ~((tried.proto == at.UDP) & (tried.port == SSRP))  # NET-SSRP-SILENT, DS-SSRP-SILENT
@@ -54,7 +54,7 @@ def _rest(case: Case, pairs: Array, title: str) -> Finding:
     return Finding(
         title=title,
         summary=f"{counted(len(pairs), 'pair')} of client and service, with fewer attempts than those listed.",
-        flow_ids=flows[:1000].tolist(),
+        flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
         first_record=case.first_record(flows.tolist()),
         severity="warning" if touches_product(case, pairs).any() else "info",
     )
@@ -102,7 +102,7 @@ def _of_client(case: Case, client: str, numbers: Array) -> Finding:
         ),
         remedy="Check the network, the default gateway and the firewall of that host, then whether the targets are on.",
         severity="warning" if important.any() else "info",
-        flow_ids=flows[:1000].tolist(),
+        flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
         first_record=case.first_record(flows.tolist()),
         display_filter=text,
         packets=packets,

@@ -9,7 +9,7 @@ import numpy as np
 from classifier.columns import encapsulation_name
 from classifier.findings import filters
 from classifier.findings.case import Array, Case, listed
-from classifier.findings.model import Finding, Rule
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Rule
 from classifier.tables.addresses import mac_text
 from classifier.units import counted
 
@@ -55,7 +55,7 @@ def _finding(case: Case, flows: Array, how: str, meaning: str, severity: str) ->
     return Finding(
         title=f"Packets to {counted(len(names), 'group')} {how}: {listed(names)}",
         summary=f"{listed(said)} ({counted(len(flows), 'flow')}; the first packet of each was looked at). {meaning}",
-        flow_ids=flows[:1000].tolist(),
+        flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
         first_record=case.first_record(flows.tolist()),
         display_filter=selected,
         packets=packets,
