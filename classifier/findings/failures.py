@@ -15,7 +15,7 @@ from classifier.findings import attempts as at
 from classifier.findings import filters
 from classifier.findings.attempts import Pair
 from classifier.findings.case import NAMED, joined, listed
-from classifier.findings.model import FLOWS_OF_A_FINDING
+from classifier.findings.model import FLOWS_OF_A_FINDING, Selection
 from classifier.findings.rejections import HOST, PORT, PROHIBITED, kind_of, words_of
 from classifier.flows.table import TCP_STATES
 from classifier.units import counted
@@ -128,7 +128,7 @@ def flows(case: Case, item: Trouble) -> list[int]:
     return found
 
 
-def selection(case: Case, item: Trouble) -> tuple[str, int]:
+def selection(case: Case, item: Trouble) -> Selection:
     """A display filter: the pair of hosts and the port, or the whole service when several hosts fail."""
     if len(item.failing) == 1:
         return filters.of_pair(case, item.first.client, item.server, item.port, item.proto)

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from classifier.findings import filters
 from classifier.findings.case import SECOND, Case, once
-from classifier.findings.endpoints import flows_filter
 from classifier.findings.model import Finding, Setting, Skipped
 from classifier.findings.vantage import UNSEEN_SHARE
 from classifier.tables.streams import ranking
@@ -245,15 +245,14 @@ def _findings(case: Case, troubles: Sequence[Trouble], chosen: Sequence[tuple[in
         groups.setdefault(("" if most else item.row["sender_address"], target), []).append(item)
     ordered = {pair: sorted(items, key=lambda item: (item.kind, -item.amount)) for pair, items in groups.items()}
     ranked = sorted(ordered, key=lambda pair: (ordered[pair][0].kind, -ordered[pair][0].amount))
-    for rank, (source, target) in enumerate(ranked):
-        yield _finding(case, rank, source, target, ordered[source, target], senders)
+    for source, target in ranked:
+        yield _finding(case, source, target, ordered[source, target], senders)
     if own:
         yield _of_capture(case, own)
 
 
 def _finding(
     case: Case,
-    rank: int,
     source: str,
     target: str,
     items: list[Trouble],
@@ -281,8 +280,8 @@ def _finding(
             f"Begin with what these senders share: the receiver's link and network card, or a common switch. {remedy}"
         )
     flows = list(dict.fromkeys(item.row["flow_id"] for item in items))
-    text, count = flows_filter(case, rank, flows)
-    return Finding(title, " ".join(parts), flows, case.first_record(flows), text, count, severity, remedy)
+    selection = filters.of_flows(case, flows)
+    return Finding(title, " ".join(parts), flows, case.first_record(flows), selection, severity, remedy)
 
 
 def _doubt(row: Row, ground: _Ground) -> tuple[str, list[str]]:
@@ -302,7 +301,6 @@ def _doubt(row: Row, ground: _Ground) -> tuple[str, list[str]]:
 def _of_capture(case: Case, items: list[Trouble]) -> Finding:
     items = sorted(items, key=lambda item: -item.amount)
     flows = list(dict.fromkeys(item.row["flow_id"] for item in items))
-    text, count = flows_filter(case, 0, flows)
     parts = [f"{_stream(item.row, True, ends=True)}: {item.text}." for item in items[:_STREAMS_NAMED]]
     if len(items) > _STREAMS_NAMED:
         parts.append(f"{len(items) - _STREAMS_NAMED:,} more like these.")
@@ -311,8 +309,8 @@ def _of_capture(case: Case, items: list[Trouble]) -> Finding:
         parts.append(f"And {words}.")
     streams = counted(len(items), "stream")
     title = f"Gaps in {streams} are most likely the capture's own, not the network's"
-    first = case.first_record(flows)
-    return Finding(title, " ".join(parts), flows, first, text, count, "info", _REMEDIES[CAPTURE])
+    first, selection = case.first_record(flows), filters.of_flows(case, flows)
+    return Finding(title, " ".join(parts), flows, first, selection, "info", _REMEDIES[CAPTURE])
 
 
 def _headline(item: Trouble) -> str:

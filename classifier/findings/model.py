@@ -47,22 +47,29 @@ class Need:
     lacking: Callable[[Case], str]
 
 
+Selection = Callable[[], tuple[str, int | None]]
+"""Asked only of findings that are listed: a display filter, and how many packets Wireshark selects by it."""
+
+
+def nothing() -> tuple[str, None]:
+    """The `Selection` of what no display filter can show."""
+    return "", None
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that a rule found.
 
     `summary`: the concrete hosts, ports, counts and times. `flow_ids`: the flows that show it, worst first.
-    `display_filter`: selects exactly `packets` packets in Wireshark; None where no filter can (then `packets` is None).
-    `first_record`: number of the first of them in its file, from 1; 0 without one. `severity`, `remedy`: the rule's,
-    unless given.
+    `first_record`: number of the first packet of them in its file, from 1; 0 without one. `selection`: see there, its
+    packets are exact. `severity`, `remedy`: the rule's, unless given.
     """
 
     title: str
     summary: str
     flow_ids: Sequence[int] = ()
     first_record: int = 0
-    display_filter: str = ""
-    packets: int | None = None
+    selection: Selection = nothing
     severity: str = ""
     remedy: str = ""
 

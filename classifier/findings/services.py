@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classifier.findings import filters
-from classifier.findings.model import FLOWS_OF_A_FINDING, Finding
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Selection
 
 if TYPE_CHECKING:
     from classifier.findings.case import Array, Case
@@ -35,7 +35,7 @@ class Service:
     flows: Array
     important: bool
 
-    def selection(self, case: Case) -> tuple[str, int]:
+    def selection(self, case: Case) -> Selection:
         """A display filter: the pair of hosts and the port, or the whole service."""
         if len(self.clients) == 1:
             return filters.of_pair(case, self.clients[0], self.server, self.port, self.proto)
@@ -47,15 +47,13 @@ class Service:
 
     def finding(self, case: Case, flows: Array, title: str, summary: str) -> Finding:
         """What a rule found out about it, with `flows` as the proof."""
-        text, packets = self.selection(case)
         return Finding(
             title=title,
             summary=summary,
             severity="warning" if self.important else "info",
             flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
             first_record=case.first_record(flows.tolist()),
-            display_filter=text,
-            packets=packets,
+            selection=self.selection(case),
         )
 
 

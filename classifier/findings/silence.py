@@ -205,11 +205,6 @@ def _finding(case: Case, found: Discovery, item: _Silence, window_ns: int, sentr
         )
     if severity == "error" and set(clients) <= {*works, *twins}:
         severity = "warning"
-    text_filter, packets = (
-        filters.of_flows(case, ids)
-        if len(ids) <= filters.FLOWS_IN_A_FILTER
-        else filters.of_endpoint(case, server, PORT, UDP)
-    )
     if not sentry:
         said.append(
             "Any client of a SQL Server looks for it like this. A DS ControlPoint that finds no database shows nothing "
@@ -220,8 +215,11 @@ def _finding(case: Case, found: Discovery, item: _Silence, window_ns: int, sentr
         summary=" ".join(said),
         flow_ids=ids,
         first_record=case.first_record(ids),
-        display_filter=text_filter,
-        packets=packets,
+        selection=(
+            filters.of_flows(case, ids)
+            if len(ids) <= filters.FLOWS_IN_A_FILTER
+            else filters.of_endpoint(case, server, PORT, UDP)
+        ),
         severity=severity,
         remedy=_remedy(item.cause, server, sentry),
     )
@@ -317,7 +315,6 @@ def _broadcasts(case: Case, found: Discovery, window_ns: int) -> list[Finding]:
         rows = np.flatnonzero(asked & (found.client == number)).tolist()
         ids = [int(found.rows[row]) for row in rows]
         client = case.place(case.addresses.text(number))
-        text, packets = filters.of_flows(case, ids)
         findings.append(
             Finding(
                 title=f"No SQL Server answers the broadcast of {client}",
@@ -328,8 +325,7 @@ def _broadcasts(case: Case, found: Discovery, window_ns: int) -> list[Finding]:
                 ),
                 flow_ids=ids,
                 first_record=case.first_record(ids),
-                display_filter=text,
-                packets=packets,
+                selection=filters.of_flows(case, ids),
                 severity="info",
                 remedy="Set the client up with the address of the SQL Server instead of searching for it.",
             )

@@ -38,7 +38,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             *case.groups.flow_ids(of_sender, 100),
             *owned[far][:100].tolist(),
         ]
-        selected, packets = filters.of_flows(case, flow_ids)
         yield Finding(
             title=f"Announcements of {case.place(name)} cannot reach {counted(len(hosts), 'host')} behind a router",
             summary=(
@@ -49,8 +48,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flow_ids,
             first_record=case.first_record(flow_ids),
-            display_filter=selected,
-            packets=packets,
+            selection=filters.of_flows(case, flow_ids),
         )
 
 

@@ -41,7 +41,6 @@ def _finding(case: Case, group: Group, setting: Callable[[str], float]) -> Findi
         if wrapped
         else ""
     )
-    selected, packets = filters.to_group(case, group.address)
     flow_ids = group.flow_ids(rows)
     what = f"port {int(ports[0])}" if len(ports) == 1 else f"{len(ports):,} ports, {int(ports[0])} to {int(ports[-1])}"
     return Finding(
@@ -53,8 +52,7 @@ def _finding(case: Case, group: Group, setting: Callable[[str], float]) -> Findi
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
-        display_filter=selected,
-        packets=packets,
+        selection=filters.to_group(case, group.address),
     )
 
 

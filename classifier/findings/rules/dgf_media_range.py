@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from classifier.findings import needs
+from classifier.findings import filters, needs
 from classifier.findings.case import UDP, Array, Case
 from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Rule, Setting
 from classifier.units import percent
@@ -34,7 +34,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         address = case.addresses.text(number)
         here = rows[mine]
         low, high = int(port[mine].min()), int(port[mine].max())
-        text, packets = _filter(case, address, number, low, high)
         yield Finding(
             title=f"{case.place(address)} uses {percent(share)} of its UDP ports for camera media",
             summary=(
@@ -44,12 +43,12 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=here[:FLOWS_OF_A_FINDING].tolist(),
             first_record=case.first_record(here.tolist()),
-            display_filter=text,
-            packets=packets,
+            selection=_filter(case, address, number, low, high),
             severity="warning" if share > setting("full") else "info",
         )
 
 
+@filters.later
 def _filter(case: Case, address: str, number: int, low: int, high: int) -> tuple[str, int]:
     """All UDP to these ports of the server."""
     flows = case.flows

@@ -33,7 +33,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         itself = clients == [sender]
         nobody = itself and kind_of(error) == PORT
         flows = mine.tolist()
-        text, packets = filters.of_flows(case, flows)
         by = "the client itself" if itself else "a device on the way"
         yield Finding(
             title=f"Audio for {listed(clients)} does not arrive: {sender} answers unreachable",
@@ -46,8 +45,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, flows),
             remedy=(
                 "Close and open the audio in ControlPoint again; check that it still runs there and that its firewall "
                 "lets these ports in."

@@ -36,7 +36,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
 def _finding(case: Case, pair: Pair, back: Pair | None, by_server: bool) -> Finding:
     item = failures.trouble(case, np.array([pair.number]))
     flows = failures.flows(case, item)
-    text, packets = filters.of_flows(case, flows)
     way = (
         f"The other way it works: {counted(back.worked, 'connection')} from {back.client} to {back.server}."
         if back is not None
@@ -50,8 +49,7 @@ def _finding(case: Case, pair: Pair, back: Pair | None, by_server: bool) -> Find
         summary=f"{failures.summary(case, item)} {way}{note} The port is wanted in both directions.",
         flow_ids=flows,
         first_record=case.first_record(flows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, flows),
         severity="info" if note else "warning",
     )
 

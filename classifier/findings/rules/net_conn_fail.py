@@ -93,7 +93,6 @@ def _of_client(case: Case, client: str, numbers: Array) -> Finding:
     senders = sorted({tried.rejections.errors[k].sender for k in errors.tolist() if k >= 0})
     by = f" The rejections come from {listed(senders)}." if senders else ""
     first, last = int(tried.first_ns[numbers].min()), int(tried.last_ns[numbers].max())
-    text, packets = filters.of_flows(case, flows.tolist())
     return Finding(
         title=f"{case.place(client)} cannot reach {counted(len(numbers), 'service')}",
         summary=(
@@ -104,15 +103,13 @@ def _of_client(case: Case, client: str, numbers: Array) -> Finding:
         severity="warning" if important.any() else "info",
         flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
         first_record=case.first_record(flows.tolist()),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, flows.tolist()),
     )
 
 
 def _finding(case: Case, numbers: Array, important: bool) -> Finding:
     item = failures.trouble(case, numbers)
     flows = failures.flows(case, item)
-    text, packets = failures.selection(case, item)
     return Finding(
         title=failures.title(case, item),
         summary=failures.summary(case, item) + _only_by_port(case, item),
@@ -120,8 +117,7 @@ def _finding(case: Case, numbers: Array, important: bool) -> Finding:
         severity="warning" if important else "info",
         flow_ids=flows,
         first_record=case.first_record(flows),
-        display_filter=text,
-        packets=packets,
+        selection=failures.selection(case, item),
     )
 
 

@@ -43,7 +43,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         f"{setting('age'):.0f} s."
     )
     flow_ids = [flow for group in groups for flow in group.flow_ids(most=100)]
-    selected, packets = filters.to_group(case, groups[0].address)
     total = rate(sum(group.bps for group in groups))
     yield Finding(
         title=f"Multicast floods {where}: {total} of {listed([group.address for group in groups])}",
@@ -53,8 +52,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
-        display_filter=selected,
-        packets=packets,
+        selection=filters.to_group(case, groups[0].address),
         severity="info" if len(expected) == len(groups) else "warning",
     )
 

@@ -51,14 +51,12 @@ def _finding(case: Case, flows: Array, how: str, meaning: str, severity: str) ->
     pairs = np.unique(np.stack([case.addresses.resp[flows], case.flows.resp_mac[flows]], axis=1), axis=0)
     said = [f"{case.addresses.text(int(group))} to {mac_text(int(mac))}" for group, mac in pairs[:10].tolist()]
     names = list(dict.fromkeys(case.addresses.texts(pairs[:, 0]).tolist()))
-    selected, packets = filters.of_flows(case, flows[:10].tolist())
     return Finding(
         title=f"Packets to {counted(len(names), 'group')} {how}: {listed(names)}",
         summary=f"{listed(said)} ({counted(len(flows), 'flow')}; the first packet of each was looked at). {meaning}",
         flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
         first_record=case.first_record(flows.tolist()),
-        display_filter=selected,
-        packets=packets,
+        selection=filters.of_flows(case, flows[:10].tolist()),
         severity=severity,
     )
 
