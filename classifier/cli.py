@@ -43,7 +43,6 @@ SECTIONS = (
 )  # fmt: skip
 FORMATS = ("table", "json", "csv", "parquet")
 SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "table"}
-SHELLS = ("bash", "zsh", "fish")
 
 EXAMPLES = """\
   classify site.pcapng                      the answer on one screen
@@ -294,8 +293,11 @@ def classify(
         return EXIT_INTERRUPTED
     if unreadable:
         return EXIT_UNREADABLE
-    if fail_on is not None and _has_finding(report, fail_on):
-        return EXIT_FINDING
+    if fail_on is not None:
+        from classifier.findings import any_fired
+
+        if any_fired(report.rows("findings"), fail_on):
+            return EXIT_FINDING
     return EXIT_OK if report.complete else EXIT_DAMAGED
 
 
@@ -431,11 +433,6 @@ def _remark_damage(report: Report) -> None:
 
 def _interrupted(report: Report) -> bool:
     return any(problem.code == "interrupted" for info in report.captures for problem in info.problems)
-
-
-def _has_finding(report: Report, fail_on: str) -> bool:
-    severe = ("error",) if fail_on == "error" else ("error", "warning")
-    return any(row["status"] == "fired" and row["severity"] in severe for row in report.rows("findings"))
 
 
 def complain(message: str) -> None:

@@ -17,7 +17,6 @@ from classifier.tables.rates import grouped
 if TYPE_CHECKING:
     from classifier.report import Report
 
-SERIES_LISTED = 20
 CELLS = 50_000_000
 _NOT_A_TIME = np.iinfo("i8").min  # NaT, as numpy keeps it
 VALUES = {"bps": "bit/s", "wire_bytes": "bytes", "packets": "packets"}

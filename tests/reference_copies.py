@@ -65,7 +65,6 @@ class Sums:
     across: int = 0
     first_copy: tuple[int, int] = (0, 0)
     giants: int = 0
-    giant_wire: int = 0
     giant_segments: int = 0
     largest: int = 0
     beyond_jumbo: int = 0
@@ -80,7 +79,6 @@ def count(frames: list[Seen]) -> Sums:
         records[seen.capture] += 1
         if item.ip > 1500:
             sums.giants += 1
-            sums.giant_wire += item.wire
             sums.giant_segments += item.segments
             sums.largest = max(sums.largest, item.ip)
             sums.beyond_jumbo += item.ip > 9216

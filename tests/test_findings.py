@@ -93,6 +93,25 @@ def test_a_rule_that_breaks_costs_no_report(only: Any) -> None:
     assert FAULT in row["skipped_because"] and "ZeroDivisionError" in row["skipped_because"]
 
 
+def test_a_display_filter_is_made_for_what_is_listed_only(only: Any) -> None:
+    asked: list[int] = []
+
+    def check(case: Any, setting: Any) -> Iterator[Finding]:
+        for k in range(1000):
+            yield Finding(f"n {k}", "", selection=lambda k=k: (f"frame.number == {k}", asked.append(k) or 1))
+
+    rows = only(rule_of(check))
+    assert asked == list(range(FINDINGS_OF_A_RULE - 1))
+    assert [row["display_filter"] for row in rows] == [*(f"frame.number == {k}" for k in asked), ""]
+    assert [row["selected_packets"] for row in rows] == [*[1] * len(asked), None]
+
+
+def test_a_display_filter_that_breaks_costs_no_report(only: Any) -> None:
+    (row,) = only(rule_of(lambda case, setting: [Finding("lost", "", selection=lambda: (str(1 // 0), 1))]))
+    assert row["status"] == "skipped"
+    assert FAULT in row["skipped_because"] and "ZeroDivisionError" in row["skipped_because"]
+
+
 def test_a_product_that_is_not_there_is_a_reason(only: Any) -> None:
     neighbours = classifier.classify(CAPTURES / "neighbours.pcapng")
     (row,) = only(rule_of(lambda case, setting: [], needs.DIGIFORT), report=neighbours)

@@ -157,7 +157,7 @@ def test_messages_know_their_vlan(tmp_path: Path) -> None:
     ]
     assert case.groups.get("239.1.1.2").members == ["10.1.0.40"]
     assert [group.address for group in case.groups.all] == ["239.1.1.1", "239.1.1.2"]
-    assert filters.of_reports(case, "239.1.1.1")[1] == 1
+    assert filters.of_reports(case, "239.1.1.1")()[1] == 1
 
 
 def test_the_mac_that_a_group_was_sent_to_is_no_host_s(tmp_path: Path) -> None:

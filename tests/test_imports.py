@@ -14,7 +14,7 @@ PACKAGE = ROOT / "classifier"
 
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS = (
-    ("errors", "columns", "plain", "jit", "files", "interrupt", "limits", "quantities", "units"),
+    ("errors", "columns", "arrays", "plain", "jit", "files", "interrupt", "limits", "quantities", "units"),
     ("capture",),
     ("decode",),
     ("flows",),

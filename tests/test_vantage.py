@@ -148,7 +148,7 @@ def test_reports_of_others_are_told_from_the_capturing_hosts_own() -> None:
     server, _ = cap.talks(site)
     site.igmp_join(0, server, ["239.1.1.1"])
     view = of(capture_bytes(site))
-    assert view.sees_reports_of("10.1.0.5") and not view.sees_other_reports
+    assert view.reporters == {"10.1.0.5"} and not view.sees_other_reports
     site.igmp_join(0, site.hosts["10.1.0.40"], ["239.1.1.1"])
     assert of(capture_bytes(site)).sees_other_reports
 

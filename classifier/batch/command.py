@@ -15,6 +15,7 @@ from classifier.batch.progress import BatchProgress
 from classifier.batch.run import Outcome, classify
 from classifier.batch.summary import read_table, summarise
 from classifier.cli import EXIT_DAMAGED, EXIT_FINDING, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNREADABLE, EXIT_USAGE, complain
+from classifier.findings import any_fired
 from classifier.output import put_text
 
 SAME_COMMAND = "what is done stays; the same command continues"
@@ -84,8 +85,5 @@ def _product_names(signatures: Sequence[str]) -> dict[str, str]:
 
 
 def _has_finding(outcome: Outcome, fail_on: str) -> bool:
-    severe = ("error",) if fail_on == "error" else ("error", "warning")
     rows = read_table(outcome.dataset, "findings", ("capture_id", "severity", "status"))
-    return any(
-        row["status"] == "fired" and row["severity"] in severe and row["capture_id"] in outcome.ids for row in rows
-    )
+    return any_fired((row for row in rows if row["capture_id"] in outcome.ids), fail_on)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from classifier.batch import inputs
@@ -158,6 +158,7 @@ class _Batch:
     def jobs(self, found: Sequence[str], recheck: bool) -> list[Job]:
         """What is to do, the largest first: the last ones to end shall be short."""
         jobs = []
+        every = Job("", "", 0, str(self.into.staging), self.settings.text(), self.copies, program())
         for path in found:
             name = inputs.name_of(path, self.into.root)
             digits = inputs.name_digits(name)
@@ -173,9 +174,7 @@ class _Batch:
                 continue
             size = stamp[0] if stamp else 0
             known = tuple(old.partition("-")[2] for old in same if recheck or self.rows[old]["file_bytes"] == size)
-            jobs.append(
-                Job(path, name, size, str(self.into.staging), self.settings.text(), self.copies, program(), None, known)
-            )
+            jobs.append(replace(every, path=path, name=name, size=size, known=known))
         jobs.sort(key=lambda job: (-job.size, job.name))
         return jobs
 
@@ -189,7 +188,7 @@ class _Batch:
         if not jobs:
             return
         compiled = True if self.total > COMPILE_BYTES * workers or scheduler else None
-        texts = [Job(**(vars(job) | {"compiled": compiled})).text() for job in jobs]
+        texts = [replace(job, compiled=compiled).text() for job in jobs]
         answers: Iterator[tuple[int, str | None, str]]
         if scheduler is not None:
             from classifier.batch import cluster

@@ -14,8 +14,6 @@ from typing import Any
 from classifier.batch.schema import DAMAGED, DATASET, UNREADABLE
 from classifier.render.parquet import arrow_schema
 
-SEVERITIES = ("error", "warning", "info")
-
 
 @dataclass
 class Spread:
@@ -68,7 +66,7 @@ def _batches(dataset: str | os.PathLike[str], table: str, columns: Sequence[str]
 
 def summarise(dataset: str | os.PathLike[str]) -> Summary:
     """The summary of a dataset. Raises OSError."""
-    from classifier.findings import find_rule
+    from classifier.findings import SEVERITIES, find_rule
     from classifier.tables.facts import PRODUCTS_LAST, product_rank
 
     out = Summary()

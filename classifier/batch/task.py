@@ -207,9 +207,9 @@ def _classified(job: Job, file: HashedFile, told: Told | None) -> Answer:
         tables = {section: report.columns(section) for section in SECTIONS}
         row = _about(report, job.signatures)
     except NotACaptureError as error:
-        return _unreadable(job, file, "not_a_capture", error.message)
+        return failed(job, "not_a_capture", error.message, file)
     except CaptureError as error:
-        return _unreadable(job, file, "unreadable", error.message)
+        return failed(job, "unreadable", error.message, file)
     except OSError as error:
         return failed(job, "unreadable", error.strerror or str(error))
     except Exception as error:
@@ -217,15 +217,10 @@ def _classified(job: Job, file: HashedFile, told: Told | None) -> Answer:
     return _staged(job, sha256, file, row, tables)
 
 
-def _unreadable(job: Job, file: HashedFile, code: str, message: str) -> Answer:
+def failed(job: Job, code: str, message: str, file: HashedFile | None = None) -> Answer:
+    """The answer for a capture that could not be read: because of its content, with the file, or of the machine."""
     row = {"status": UNREADABLE, "problem_count": 1, "problem_codes": [code], "problems": [message]}
-    return _staged(job, file.sha256(), file, row, {})
-
-
-def failed(job: Job, code: str, message: str) -> Answer:
-    """The answer for a capture that could not be read because of the machine, not of its content."""
-    row = {"status": UNREADABLE, "problem_count": 1, "problem_codes": [code], "problems": [message]}
-    return _staged(job, None, None, row, {})
+    return _staged(job, file.sha256() if file is not None else None, file, row, {})
 
 
 def _staged(

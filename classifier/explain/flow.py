@@ -9,8 +9,9 @@ from classifier.columns import NO_VLAN, encapsulation_name
 from classifier.decode.protocols import protocol_name
 from classifier.explain.place import endpoint
 from classifier.explain.raising import would_confirm
-from classifier.explain.words import GRADES, safe, shown_by, utc
+from classifier.explain.words import safe, shown_by, utc
 from classifier.flows.table import DIRECTION_BASES, TCP_STATES
+from classifier.matching.model import GRADES
 from classifier.tables.addresses import mac_text
 from classifier.tables.facts import Facts
 

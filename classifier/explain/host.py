@@ -17,8 +17,10 @@ from classifier.evidence.marks import mark_bit
 from classifier.explain.flow import flow_lines
 from classifier.explain.place import endpoint, parse_place
 from classifier.explain.raising import would_confirm
-from classifier.explain.words import GRADES, plural, safe, shown_by, utc
+from classifier.explain.words import safe, shown_by, utc
+from classifier.matching.model import GRADES
 from classifier.tables.facts import Array, Facts
+from classifier.units import counted
 
 GROUPS_SHOWN = 12
 FLOWS_SHOWN = 3
@@ -89,7 +91,7 @@ def _host_lines(host: _Host) -> list[str]:
     name = facts.names.get(host.address)
     packets, wire = int(flows.packets[rows].sum()), int(flows.wire[rows].sum())
     lines = [
-        f"{host.address}{f' ({name})' if name else ''}: {plural(len(rows), 'flow')}, {plural(packets, 'packet')}, "
+        f"{host.address}{f' ({name})' if name else ''}: {counted(len(rows), 'flow')}, {counted(packets, 'packet')}, "
         f"{wire:,} bytes, from {utc(int(flows.first_ns[rows].min()))} to {utc(int(flows.last_ns[rows].max()))}."
     ]
     roles = facts.labels.host_roles
@@ -157,13 +159,13 @@ def _groups(host: _Host, title: str, chosen: Array) -> list[str]:
         proto, number = int(keys[k]) >> 16 & 255, int(keys[k]) & 0xFFFF
         where = f"{protocol_name(proto)}/{number}" if number else protocol_name(proto)
         owner = _owner(facts, int(keys[k]) >> 24, rows[mine])
-        count = f"{plural(len(mine), 'flow')}, {int(wire[k]):,} bytes"
+        count = f"{counted(len(mine), 'flow')}, {int(wire[k]):,} bytes"
         lines.append(f"  {where}: {owner}, with {_peers(facts, peers[mine])}: {count}")
         best = int(rows[mine[np.argmax(labels.grade[rows[mine]])]])
         lines += [f"    - {text}{shown_by(facts, source)}" for _, text, source in labels.statements(best)[:6]]
         lines += [f"    - {text}" for text in would_confirm(facts, best)]
     if len(keys) > GROUPS_SHOWN:
-        lines.append(f"  and {plural(len(keys) - GROUPS_SHOWN, 'more port')} (--section flows has all)")
+        lines.append(f"  and {counted(len(keys) - GROUPS_SHOWN, 'more port')} (--section flows has all)")
     return lines
 
 
@@ -202,7 +204,7 @@ def _considered(facts: Facts, rows: Array) -> list[str]:
     for index in np.flatnonzero(np.isin(found.flow, rows))[:PROOFS_READ].tolist():
         component, _, reason = found[index]
         said[component, reason] = said.get((component, reason), 0) + 1
-    lines = [f"  {name} ({plural(n, 'flow')}): {reason}" for (name, reason), n in list(said.items())[:GROUPS_SHOWN]]
+    lines = [f"  {name} ({counted(n, 'flow')}): {reason}" for (name, reason), n in list(said.items())[:GROUPS_SHOWN]]
     if len(said) > GROUPS_SHOWN:
         lines.append(f"  and {len(said) - GROUPS_SHOWN:,} more (--section candidates)")
     return ["Considered and not given:", *lines] if lines else []
@@ -235,13 +237,13 @@ def _endpoint_lines(host: _Host, port: int) -> list[str]:
         ports = [f"{protocol}/{number}" for protocol, number in _own_ports(host)[:8]]
         listens = f"it listens on {_listed(ports)}" if ports else "it listens on no port"
         raise ValueError(safe([f"--explain: {host.address} has no flow with its port {port}; {listens}"]))
-    lines = [f"{endpoint(host.address, port)}: {plural(len(rows), 'flow')}, {int(flows.wire[rows].sum()):,} bytes."]
+    lines = [f"{endpoint(host.address, port)}: {counted(len(rows), 'flow')}, {int(flows.wire[rows].sum()):,} bytes."]
     key = labels.component[rows].astype("i8") << 2 | labels.grade[rows]
     chosen: list[int] = []
     for value in sorted(set(key.tolist()), key=lambda value: (-(value & 3), -int((key == value).sum()), value)):
         mine = rows[key == value]
         chosen.append(int(mine[np.argmax(flows.wire[mine])]))
-        lines.append(f"  {_owner(facts, value >> 2, mine)}: {plural(len(mine), 'flow')}")
+        lines.append(f"  {_owner(facts, value >> 2, mine)}: {counted(len(mine), 'flow')}")
     lines += _considered(facts, rows)
     for flow in chosen[:FLOWS_SHOWN]:
         lines += ["", *flow_lines(facts, flow)]

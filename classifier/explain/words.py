@@ -6,19 +6,16 @@ In: numbers and texts. Out: text. Next: the other modules of this package.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from classifier.render.escape import printable
 from classifier.tables.facts import Facts
-
-GRADES = ("", "probable", "confirmed")
+from classifier.units import moment
 
 
 def utc(time_ns: int) -> str:
     """A time as text, to the microsecond: `2024-05-03 08:13:20.000000 UTC`."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_ns // 1000)
-    return f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC"
+    return f"{moment(time_ns, digits=6)} UTC"
 
 
 def shown_by(facts: Facts, source: Any) -> str:
@@ -30,11 +27,6 @@ def shown_by(facts: Facts, source: Any) -> str:
         return ""
     time_ns = source.first_ns if hasattr(source, "first_ns") else source.ts_ns
     return f" [record {source.record} of {facts.read.captures[source.capture].path}, {utc(time_ns)}]"
-
-
-def plural(number: int, word: str) -> str:
-    """`"1 flow"`, `"2 flows"`."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def safe(lines: Iterable[str]) -> str:

@@ -11,7 +11,18 @@ rules · `pages/` a page of documentation for each.
 from __future__ import annotations
 
 from classifier.findings.catalog import all_rules, find_rule
-from classifier.findings.model import SEVERITIES, Finding, Need, Rule, Setting, Skipped
+from classifier.findings.model import SEVERITIES, Finding, Need, Rule, Setting, Skipped, any_fired
 from classifier.findings.settings import Settings
 
-__all__ = ["SEVERITIES", "Finding", "Need", "Rule", "Setting", "Settings", "Skipped", "all_rules", "find_rule"]
+__all__ = [
+    "SEVERITIES",
+    "Finding",
+    "Need",
+    "Rule",
+    "Setting",
+    "Settings",
+    "Skipped",
+    "all_rules",
+    "any_fired",
+    "find_rule",
+]

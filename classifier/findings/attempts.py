@@ -72,9 +72,10 @@ IKE, SSRP, RADIUS, STUN): silence there means something."""
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What one client got from one port of one server. `counts`: flows by index of OUTCOMES. Times in ns.
+    """What one client got from one port of one server. `counts`: flows by index of OUTCOMES.
 
-    `component`: index into the labels' components of who listens there, or would; -1 unknown.
+    `component`: index into the labels' components of who listens there, or would; -1 unknown. `first_ns`: of the
+    first packet.
     """
 
     number: int
@@ -84,14 +85,7 @@ class Pair:
     server: str
     component: int
     counts: tuple[int, ...]
-    syns: int
     first_ns: int
-    last_ns: int
-
-    @property
-    def tries(self) -> int:
-        """Flows."""
-        return sum(self.counts)
 
     @property
     def worked(self) -> int:
@@ -129,7 +123,7 @@ class Attempts:
         """(n flows,) bool: the capture would have shown an answer: it has packets to the client, or of the server."""
         case, flows = self.case, self.case.flows
         orig, resp = case.addresses.orig, case.addresses.resp
-        group = case.addresses.group | _looks_like_broadcast(case)
+        group = case.everybody
         sends, receives = np.zeros(len(group), bool), np.zeros(len(group), bool)
         there, back = (flows.orig_packets > 0) & ~group[resp], flows.resp_packets > 0
         sends[orig[there]] = receives[resp[there]] = True
@@ -151,6 +145,12 @@ class Attempts:
         for scan in self.scans:
             part[scan.pairs] = True
         return part
+
+    @cached_property
+    def in_vain(self) -> Array:
+        """(m pairs,) bool: an attempt surely failed, and it was no scan."""
+        vain: Array = self.counts[:, list(FAILED)].any(axis=1) & ~self.scanned
+        return vain
 
     # -- roll-up
 
@@ -244,9 +244,7 @@ class Attempts:
             server=self.case.addresses.text(int(self.server[number])),
             component=int(self.component[number]),
             counts=tuple(self.counts[number].tolist()),
-            syns=int(self.syns[number]),
             first_ns=int(self.first_ns[number]),
-            last_ns=int(self.last_ns[number]),
         )
 
     def find(
@@ -328,7 +326,7 @@ def _outcomes(case: Case, return_seen: Array, rejections: Rejections) -> Array:
     expects = np.zeros(65536, bool)
     expects[list(ANSWERING)] = True
     asked = udp & silent & expects[flows.resp_port] & (flows.orig_port != flows.resp_port)
-    asked &= ~_looks_like_broadcast(case)[case.addresses.resp]
+    asked &= ~case.everybody[case.addresses.resp]
     out[udp & both] = ANSWERED
     out[asked] = HALF_SEEN
     out[asked & return_seen] = INCONCLUSIVE
@@ -337,9 +335,3 @@ def _outcomes(case: Case, return_seen: Array, rejections: Rejections) -> Array:
     out[found.rows[list(found.elsewhere(WAIT_NS))]] = ANSWERED  # from another address: DS-SSRP-OTHERIP
     out[(waiting | udp) & silent & (rejections.error_of_flow >= 0)] = REJECTED
     return out
-
-
-def _looks_like_broadcast(case: Case) -> Array:
-    """(n addresses,) bool: IPv4 addresses that may be a subnet's broadcast: nobody in particular is asked."""
-    last: Array = (case.addresses.version == 4) & ((case.addresses.words[:, 3] & 0xFF) == 0xFF)
-    return last

@@ -16,7 +16,6 @@ import numpy as np
 
 from classifier.evidence.marks import mark_bit
 from classifier.findings import failures
-from classifier.findings.attempts import FAILED
 
 if TYPE_CHECKING:
     from classifier.findings.case import Array, Case
@@ -33,8 +32,6 @@ class Listener:
     port: int
     sent: int
     back: int
-    first_ns: int
-    last_ns: int
     flows: tuple[int, ...]
 
 
@@ -79,8 +76,6 @@ def listeners(case: Case, rows: Array) -> list[Listener]:
                 int(port[here[0]]),
                 int(sent[here].sum()),
                 int(back[here].sum()),
-                int(flows.first_ns[ids].min()),
-                int(flows.last_ns[ids].max()),
                 tuple(ids.tolist()),
             )
         )
@@ -109,14 +104,11 @@ class Activity:
 
 def failing_services(case: Case, component: str) -> Iterator[failures.Trouble]:
     """Ports of a component that clients tried in vain, on hosts that show Digital Sentry; one per server, no scans."""
-    tried, names = case.attempts, case.labels.components
-    if component not in names:
-        return
-    shown = case.discovery.shown_hosts
-    hit = (tried.component == names.index(component)) & tried.counts[:, list(FAILED)].any(axis=1) & ~tried.scanned
-    numbers = np.flatnonzero(hit & (shown[tried.server] | shown[tried.client]))
+    tried, shown = case.attempts, case.discovery.shown_hosts
+    numbers = tried.find(component=component)
+    hit = tried.in_vain[numbers] & (shown[tried.server[numbers]] | shown[tried.client[numbers]])
     services: dict[tuple[int, int], list[int]] = {}
-    for number in numbers.tolist():
+    for number in numbers[hit].tolist():
         services.setdefault((int(tried.server[number]), int(tried.port[number])), []).append(number)
     for pairs in services.values():
         yield failures.trouble(case, np.array(pairs))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from classifier.findings.case import once
 from classifier.findings.media import digifort_servers, may_pause
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
+@once
 def camera_streams(case: Case) -> list[Row]:
     """Video that Digifort servers take, in order of time: no sound, no metadata, nothing that servers send."""
     servers = digifort_servers(case)

@@ -83,7 +83,6 @@ def finding(
 ) -> Finding:
     """What a rule found out about the pair at `place` of `Carried`, with `flows`, the worst first, as the proof."""
     pair = case.attempts.pair(int(case.carried.pair[place]))
-    text, packets = filters.of_pair(case, pair.client, pair.server, pair.port, TCP)
     flow_ids = flows[:FLOWS_OF_A_FINDING].tolist()
     return Finding(
         title=title,
@@ -92,8 +91,7 @@ def finding(
         severity="warning" if important else "info",
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_pair(case, pair.client, pair.server, pair.port, TCP),
     )
 
 

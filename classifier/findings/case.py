@@ -6,14 +6,15 @@ In: a Report. Out: `Case`. Next: the rules. Flows are numbers (rows of the flow 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from classifier.units import counted
+from classifier.arrays import distinct
+from classifier.units import counted, moment
 
 if TYPE_CHECKING:
     from classifier.engine import Pass
@@ -30,11 +31,31 @@ if TYPE_CHECKING:
     from classifier.tables.facts import Facts
 
 Array = npt.NDArray[Any]
+Asked = TypeVarTuple("Asked")
+Kept = TypeVar("Kept")
 
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
 SECOND = 1_000_000_000
 NAMED = 5
 """Things named in a sentence; of the rest the number."""
+
+
+def once(compute: Callable[[Any, *Asked], Kept]) -> Callable[[Any, *Asked], Kept]:
+    """A function of a `Case` (or a method) that several rules ask: computed once per object and arguments.
+
+    What it returned is kept in the object and lives as long; nobody may change it.
+    """
+
+    @wraps(compute)
+    def kept(of: Any, *asked: *Asked) -> Kept:
+        known = vars(of).setdefault("_once", {})
+        key = (compute, *asked)
+        if key not in known:
+            known[key] = compute(of, *asked)
+        found: Kept = known[key]
+        return found
+
+    return kept
 
 
 class Case:
@@ -47,8 +68,6 @@ class Case:
         self.flows: FlowTable = self.read.flows
         self.labels: Attribution = self.facts.labels
         self.addresses: Addresses = self.facts.addresses
-        self._servers: dict[str, Array] = {}
-        self._hosts: dict[tuple[str, ...], list[str]] = {}
 
     @cached_property
     def attempts(self) -> Attempts:
@@ -72,6 +91,19 @@ class Case:
         return port_rows(self)
 
     @cached_property
+    def everybody(self) -> Array:
+        """(n addresses,) bool: groups, and IPv4 addresses that may be a subnet's broadcast: they end in 255."""
+        addresses = self.addresses
+        many: Array = addresses.group | (addresses.version == 4) & ((addresses.words[:, 3] & 0xFF) == 0xFF)
+        return many
+
+    def sends(self, address: int) -> bool:
+        """Whether a host, by its address number, sent anything."""
+        flows, addresses = self.flows, self.addresses
+        by_orig, by_resp = (addresses.orig == address), (addresses.resp == address)
+        return bool((by_orig & (flows.orig_packets > 0) | by_resp & (flows.resp_packets > 0)).any())
+
+    @cached_property
     def product_hosts(self) -> list[str]:
         """Addresses that are the own side of any product's flows, or are by the user's word; sorted."""
         return self.host_texts(self.product_host_numbers)
@@ -80,7 +112,7 @@ class Case:
     def product_host_numbers(self) -> Array:
         """The same as address numbers."""
         products = {signature.product for signature in self.facts.signatures.signatures}
-        return np.unique(np.concatenate([np.zeros(0, "i8"), *(self.server_numbers(name) for name in products)]))
+        return distinct(np.concatenate([np.zeros(0, "i8"), *(self.server_numbers(name) for name in products)]))
 
     @property
     def duration_ns(self) -> int:
@@ -134,24 +166,22 @@ class Case:
         own: Array = np.where(by_orig, self.addresses.orig[flows], self.addresses.resp[flows])
         return own
 
+    @once
     def hosts_of(self, *components: str) -> list[str]:
         """Addresses that are the own side of flows of these components, and of nothing else the group; sorted."""
-        if components not in self._hosts:  # several rules ask for the same ones
-            rows = np.flatnonzero(self.owned_by(*components))
-            numbers = self.addresses.distinct(self.own_address(rows))
-            self._hosts[components] = self.host_texts(numbers[~self.addresses.group[numbers]])
-        return self._hosts[components]
+        rows = np.flatnonzero(self.owned_by(*components))
+        numbers = self.addresses.distinct(self.own_address(rows))
+        return self.host_texts(numbers[~self.addresses.group[numbers]])
 
+    @once
     def server_numbers(self, product: str) -> Array:
         """Numbers of addresses that are the own side of any flow of the product, or are by the user's word; sorted."""
-        if product not in self._servers:  # every rule of a product asks
-            rows = np.flatnonzero(self.of_product(product))
-            seen = self.addresses.distinct(self.own_address(rows))
-            hosts = self.facts.signatures.hosts
-            said = [self.addresses.find(host.address) for host in hosts if host.component.startswith(f"{product}.")]
-            known = np.array([number for number in said if number >= 0], "i8")
-            self._servers[product] = np.union1d(seen[~self.addresses.group[seen]], known)
-        return self._servers[product]
+        rows = np.flatnonzero(self.of_product(product))
+        seen = self.addresses.distinct(self.own_address(rows))
+        hosts = self.facts.signatures.hosts
+        said = [self.addresses.find(host.address) for host in hosts if host.component.startswith(f"{product}.")]
+        known = np.array([number for number in said if number >= 0], "i8")
+        return np.union1d(seen[~self.addresses.group[seen]], known)
 
     def host_texts(self, numbers: Array) -> list[str]:
         """Addresses of ascending numbers as text: that is their order, see `Addresses`."""
@@ -185,6 +215,15 @@ class Case:
             return 0
         return int(self.flows.first_record[rows[np.argmin(self.flows.first_ns[rows])]])
 
+    def captured_between(self, begin_ns: int, end_ns: int) -> bool:
+        """Whether anything was captured between two times; else the capture has a gap, and nobody is to blame."""
+        low, high = np.searchsorted(self._bin_times, [begin_ns, end_ns])
+        return bool(high > low)
+
+    @cached_property
+    def _bin_times(self) -> Array:
+        return distinct(self.read.bins["bin_ns"])
+
     @cached_property
     def start_ns(self) -> int:
         """Time of the first packet, 0 without any."""
@@ -192,11 +231,8 @@ class Case:
 
     def at(self, time_ns: int) -> str:
         """When, as people compare it with a log: `08:13:20.250 UTC`; with the date in captures longer than a day."""
-        from datetime import UTC, datetime, timedelta
-
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_ns // 1000)
-        day = f"{moment:%Y-%m-%d} " if self.duration_ns > 86_400 * SECOND else ""
-        return f"{day}{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} UTC"
+        text = moment(time_ns, digits=3)
+        return f"{text if self.duration_ns > 86_400 * SECOND else text[11:]} UTC"
 
 
 def joined(address: str, port: int) -> str:

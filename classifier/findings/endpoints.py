@@ -1,17 +1,14 @@
-"""Flows by what they go to and who goes there; filters for those findings that will be listed.
+"""Flows by what they go to and who goes there.
 
 In: rows of the flow table. Out: endpoints, each with its flows. Next: the rules about moved ports, clear credentials.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from classifier.findings.case import TCP, Array, Case, sorted_addresses
-from classifier.findings.examine import FINDINGS_OF_A_RULE
-from classifier.findings.filters import of_endpoint, of_flows
+from classifier.arrays import distinct
+from classifier.findings.case import Array, Case, sorted_addresses
 
 
 def by_responder(case: Case, rows: Array) -> list[tuple[str, int, Array]]:
@@ -25,16 +22,6 @@ def by_responder(case: Case, rows: Array) -> list[tuple[str, int, Array]]:
     return [(case.addresses.text(int(ends[k]) >> 16), int(ends[k]) & 0xFFFF, parts[k]) for k in ranked]
 
 
-def endpoint_filter(case: Case, rank: int, address: str, port: int) -> tuple[str, int | None]:
-    """`of_endpoint` of TCP for the finding of this rank; one that is not listed by itself needs none."""
-    return of_endpoint(case, address, port, TCP) if rank < FINDINGS_OF_A_RULE else ("", None)
-
-
-def flows_filter(case: Case, rank: int, flows: Sequence[int]) -> tuple[str, int | None]:
-    """`of_flows` for the finding of this rank; one that is not listed by itself needs none."""
-    return of_flows(case, flows) if rank < FINDINGS_OF_A_RULE else ("", None)
-
-
 def originators(case: Case, rows: Array) -> list[str]:
     """Addresses that opened these flows, in numerical order."""
-    return sorted_addresses(case.addresses.texts(np.unique(case.addresses.orig[rows])).tolist())
+    return sorted_addresses(case.addresses.texts(distinct(case.addresses.orig[rows])).tolist())

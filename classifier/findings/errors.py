@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classifier.arrays import distinct
+from classifier.findings.filters import later
 from classifier.findings.model import FLOWS_OF_A_FINDING, Finding
 from classifier.findings.rejections import kind_of, words_of
 from classifier.units import counted
@@ -43,6 +45,7 @@ class Reported:
     probes: bool
     important: bool
 
+    @later
     def selection(self, case: Case) -> tuple[str, int | None]:
         """A display filter for the ICMP packets from the sender to the receiver, whatever they say."""
         ip, name, proto = ("ipv6", "icmpv6", 58) if ":" in self.sender else ("ip", "icmp", 1)
@@ -54,7 +57,6 @@ class Reported:
 
     def finding(self, case: Case, title: str, consequence: str) -> Finding:
         """What a rule found out about them; `consequence` ends the summary."""
-        text, packets = self.selection(case)
         return Finding(
             title=title,
             summary=(
@@ -64,8 +66,7 @@ class Reported:
             severity="warning" if self.important else "info",
             flow_ids=self.flows,
             first_record=self.record,
-            display_filter=text,
-            packets=packets,
+            selection=self.selection(case),
         )
 
 
@@ -82,7 +83,7 @@ def reported(case: Case, kind: str) -> list[Reported]:
     for (sender, receiver, source, target), numbers in grouped.items():
         errors = [rejections.errors[k] for k in numbers]
         first = min(errors, key=lambda item: item.first_ns)
-        about = np.unique(np.concatenate([rejections.flows_of(k) for k in numbers]))[:FLOWS_OF_A_FINDING]
+        about = distinct(np.concatenate([rejections.flows_of(k) for k in numbers]))[:FLOWS_OF_A_FINDING]
         found.append(
             Reported(
                 sender=sender,

@@ -11,10 +11,9 @@ from typing import Any
 
 from classifier.findings.case import Case
 from classifier.findings.catalog import all_rules
-from classifier.findings.model import FLOWS_OF_A_FINDING, SEVERITIES, Finding, Rule, Skipped
+from classifier.findings.model import FIRED, FLOWS_OF_A_FINDING, SEVERITIES, SKIPPED, Finding, Rule, Skipped
 from classifier.findings.settings import DEFAULTS, Settings
 
-FIRED, SKIPPED = "fired", "skipped"
 FAULT = "the rule stopped by an error of its own"
 FINDINGS_OF_A_RULE = 20
 """Findings of one rule that are listed one by one; the rest is one row that counts them."""
@@ -22,7 +21,7 @@ FINDINGS_OF_A_RULE = 20
 
 def examine(case: Case, settings: Settings = DEFAULTS) -> list[dict[str, Any]]:
     """Rows of the table "findings" (columns.FINDINGS)."""
-    fired: list[tuple[int, Rule, Finding]] = []
+    fired: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
     for rule in all_rules():
         because = next(filter(None, (need.lacking(case) for need in rule.needs)), "")
@@ -31,14 +30,14 @@ def examine(case: Case, settings: Settings = DEFAULTS) -> list[dict[str, Any]]:
             continue
         try:
             found = list(rule.check(case, partial(settings.of_rule, rule)))
+            rows = [_fired(rule, item) for item in _bounded([item for item in found if isinstance(item, Finding)])]
         except Exception as error:  # a fault of ours must not cost the report; tests and fuzzing look for FAULT
             skipped.append(_skipped(rule, f"{FAULT} ({type(error).__name__}: {error}); please report it"))
             continue
-        findings = [item for item in found if isinstance(item, Finding)]
-        fired += [(SEVERITIES.index(item.severity or rule.severity), rule, item) for item in _bounded(findings)]
+        fired += rows
         skipped += [_skipped(rule, item.because) for item in found if isinstance(item, Skipped)]
-    fired.sort(key=lambda item: item[0])  # stable: within a severity by family, code and the rule's own order
-    return [_fired(rule, item) for _, rule, item in fired] + skipped
+    # stable: within a severity by family, code and the rule's own order
+    return sorted(fired, key=lambda row: SEVERITIES.index(row["severity"])) + skipped
 
 
 def _bounded(findings: list[Finding]) -> list[Finding]:
@@ -54,14 +53,15 @@ def _bounded(findings: list[Finding]) -> list[Finding]:
 
 
 def _fired(rule: Rule, item: Finding) -> dict[str, Any]:
+    text, packets = item.selection()
     return {
         "code": rule.code,
         "severity": item.severity or rule.severity,
         "title": item.title,
         "summary": item.summary,
         "remedy": item.remedy or rule.remedy,
-        "display_filter": item.display_filter,
-        "selected_packets": item.packets,
+        "display_filter": text,
+        "selected_packets": packets if text else None,
         "flow_ids": [int(flow) for flow in item.flow_ids[:FLOWS_OF_A_FINDING]],
         "first_record": int(item.first_record) or None,
         "source": rule.source,

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import attempts as at
 from classifier.findings import filters
 from classifier.findings.attempts import Pair
 from classifier.findings.case import NAMED, joined, listed
+from classifier.findings.model import FLOWS_OF_A_FINDING, Selection
 from classifier.findings.rejections import HOST, PORT, PROHIBITED, kind_of, words_of
 from classifier.flows.table import TCP_STATES
 from classifier.units import counted
@@ -30,7 +32,6 @@ WORDS = {
     at.DROPPED: "accepted, then reset",
 }
 """How an attempt failed, in a title."""
-FLOWS_LISTED = 1000
 _ATTEMPT = TCP_STATES.index("attempt")
 
 
@@ -124,11 +125,11 @@ def summary(case: Case, item: Trouble) -> str:
 
 def flows(case: Case, item: Trouble) -> list[int]:
     """Failed attempts, the first ones."""
-    found: list[int] = case.attempts.flows_of(item.failing, *at.FAILED)[:FLOWS_LISTED].tolist()
+    found: list[int] = case.attempts.flows_of(item.failing, *at.FAILED)[:FLOWS_OF_A_FINDING].tolist()
     return found
 
 
-def selection(case: Case, item: Trouble) -> tuple[str, int]:
+def selection(case: Case, item: Trouble) -> Selection:
     """A display filter: the pair of hosts and the port, or the whole service when several hosts fail."""
     if len(item.failing) == 1:
         return filters.of_pair(case, item.first.client, item.server, item.port, item.proto)
@@ -171,28 +172,25 @@ def _by_outcome(case: Case, item: Trouble, outcome: int) -> str:
         return f"{head}: the server answered {synacks:,} times (SYN-ACK) and the client asked again: it did not get it."
     asked = int(table.orig_syns[rows].sum()) if item.proto == at.TCP else int(table.orig_packets[rows].sum())
     what = counted(asked, "SYN") if item.proto == at.TCP else counted(asked, "request")
-    up = "which sends other packets here, so it is on" if _speaks(case, item.server) else "of which nothing is here"
+    up = (
+        "which sends other packets here, so it is on"
+        if case.sends(case.addresses.find(item.server))
+        else "of which nothing is here"
+    )
     return f"{head}: no answer to {what} from {item.server}, {up}."
-
-
-def _speaks(case: Case, address: str) -> bool:
-    """Whether a host sent anything."""
-    number, table = case.addresses.find(address), case.flows
-    orig, resp = case.addresses.orig == number, case.addresses.resp == number
-    return bool((orig & (table.orig_packets > 0)).any() or (resp & (table.resp_packets > 0)).any())
 
 
 def _senders(case: Case, item: Trouble) -> list[str]:
     rows = case.attempts.flows_of(item.failing, at.REJECTED)
     rejections = case.attempts.rejections
-    return sorted({rejections.errors[k].sender for k in np.unique(rejections.error_of_flow[rows]).tolist() if k >= 0})
+    return sorted({rejections.errors[k].sender for k in distinct(rejections.error_of_flow[rows]).tolist() if k >= 0})
 
 
 def _rejection(case: Case, item: Trouble, rows: Array) -> str:
     """`10.0.0.1, which is not the target, answers communication administratively prohibited (ICMP ...)`."""
     rejections = case.attempts.rejections
     said: dict[tuple[str, str], str] = {}
-    for k in np.unique(rejections.error_of_flow[rows]).tolist():
+    for k in distinct(rejections.error_of_flow[rows]).tolist():
         error = rejections.errors[k]
         said.setdefault((error.sender, words_of(error)), kind_of(error))
     parts = []
@@ -215,9 +213,9 @@ def _odd_reset(case: Case, item: Trouble, rows: Array) -> str:
     other &= case.attempts.outcome != at.REFUSED
     as_resp = np.flatnonzero(other & (case.addresses.resp == number) & (table.resp_packets > 0))
     as_orig = np.flatnonzero(other & (case.addresses.orig == number) & (table.orig_packets > 0))
-    usual = np.unique(np.concatenate([table.resp_ttl[as_resp], table.orig_ttl[as_orig]])).astype("i8")
+    usual = distinct(np.concatenate([table.resp_ttl[as_resp], table.orig_ttl[as_orig]])).astype("i8")
     usual = usual[usual > 1]  # 1: meant for neighbours only (BGP)
-    odd = np.unique(table.resp_ttl[rows]).astype("i8")
+    odd = distinct(table.resp_ttl[rows]).astype("i8")
     if not len(usual) or not len(odd) or np.abs(odd[:, None] - usual[None, :]).min() <= 1:
         return ""
     return (

@@ -1,6 +1,6 @@
 """Wireshark display filters that select exactly what a finding is about, and how many packets that is.
 
-In: flow numbers, or an endpoint. Out: (filter, packets). Next: the rules.
+In: flow numbers, or an endpoint. Out: a `Selection`: (filter, packets) when asked. Next: the rules.
 
 A filter names addresses and ports; an ICMP error quotes both, so ICMP is left out by name. Flows that share a filter
 (a five-tuple used again, A:1 to B:2 beside A:2 to B:1) are counted together, as the filter selects them. Later
@@ -9,22 +9,36 @@ fragments have no ports in Wireshark, so of fragmented flows it selects fewer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import TYPE_CHECKING, ParamSpec
 
 import numpy as np
 
 from classifier.findings.case import ICMP, ICMP6, TCP, UDP, Array, Case
+from classifier.findings.model import Selection
 
 if TYPE_CHECKING:
     from classifier.evidence.collect import Membership
 
+Asked = ParamSpec("Asked")
 FLOWS_IN_A_FILTER = 10
 """Flows that a filter names; a longer one is no help in a filter bar."""
 
 _NAMES = {TCP: "tcp", UDP: "udp", 132: "sctp", 33: "dccp"}
 
 
+def later(select: Callable[Asked, tuple[str, int | None]]) -> Callable[Asked, Selection]:
+    """Makes a function a `Selection`: it is called when the finding turns out to be listed, and not for a thousand."""
+
+    @wraps(select)
+    def asked(*args: Asked.args, **kwargs: Asked.kwargs) -> Selection:
+        return partial(select, *args, **kwargs)
+
+    return asked
+
+
+@later
 def of_flows(case: Case, flows: Sequence[int]) -> tuple[str, int]:
     """A filter for some flows, the first `FLOWS_IN_A_FILTER` of them, and the packets it selects."""
     wanted = np.asarray(list(dict.fromkeys(int(flow) for flow in flows))[:FLOWS_IN_A_FILTER], "i8")
@@ -39,6 +53,7 @@ def of_flows(case: Case, flows: Sequence[int]) -> tuple[str, int]:
     return _joined(texts, _without_errors(case, wanted)), _packets(case, selected)
 
 
+@later
 def of_endpoint(case: Case, address: str, port: int, proto: int) -> tuple[str, int]:
     """A filter for all packets from or to an endpoint, and how many they are."""
     ip, name = "ipv6" if ":" in address else "ip", _NAMES[proto]
@@ -52,6 +67,7 @@ def of_endpoint(case: Case, address: str, port: int, proto: int) -> tuple[str, i
     return text, _packets(case, hit & (flows.proto == proto))
 
 
+@later
 def of_pair(case: Case, one: str, other: str, port: int, proto: int) -> tuple[str, int]:
     """A filter for all packets between two hosts with a port on either side, and how many they are."""
     ip, name = "ipv6" if ":" in one else "ip", _NAMES[proto]
@@ -65,6 +81,7 @@ def of_pair(case: Case, one: str, other: str, port: int, proto: int) -> tuple[st
     return text, _packets(case, hit)
 
 
+@later
 def to_group(case: Case, group: str, port: int | None = None) -> tuple[str, int]:
     """A filter for UDP packets to a multicast group, to one port of it or to all, and how many they are."""
     ip = "ipv6" if ":" in group else "ip"
@@ -79,6 +96,7 @@ def to_group(case: Case, group: str, port: int | None = None) -> tuple[str, int]
     return text, int(sent.sum() + back.sum())
 
 
+@later
 def of_queries(case: Case, hosts: Sequence[str]) -> tuple[str, int]:
     """A filter for the IGMP or MLD queries of some hosts of one IP version, and how many packets they are."""
     named = list(dict.fromkeys(hosts))[:FLOWS_IN_A_FILTER]
@@ -89,6 +107,7 @@ def of_queries(case: Case, hosts: Sequence[str]) -> tuple[str, int]:
     return f"{ends} && {kind}", _records([item for item in case.groups.queries if item.host in named])
 
 
+@later
 def of_reports(case: Case, group: str) -> tuple[str, int]:
     """A filter for the IGMP joins and leaves of an IPv4 group, and how many packets they are; none for IPv6."""
     if ":" in group:
@@ -96,6 +115,7 @@ def of_reports(case: Case, group: str) -> tuple[str, int]:
     return f"igmp.maddr == {group} && igmp.type != 0x11 && !icmp", _records(case.groups.messages.get(group, []))
 
 
+@later
 def of_records(case: Case, records: Sequence[tuple[int, int]]) -> tuple[str, int | None]:
     """A filter for some records, (capture, number from 1), the first `FLOWS_IN_A_FILTER`; none with several files."""
     numbers = sorted({number for _, number in records})[:FLOWS_IN_A_FILTER]

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from classifier.arrays import distinct
+from classifier.findings.model import FLOWS_OF_A_FINDING
 from classifier.flows.stream_table import KIND_RTP
 from classifier.flows.table import address_words
 from classifier.tables.facts import sums
@@ -139,7 +141,7 @@ class Groups:
             return "some IGMP messages are cut or damaged"
         return ""
 
-    def flow_ids(self, sources: Array, most: int = 1000) -> list[int]:
+    def flow_ids(self, sources: Array, most: int = FLOWS_OF_A_FINDING) -> list[int]:
         """Flows of some SOURCE rows, at most `most`."""
         out: list[int] = []
         for low, high in zip(sources["low"].tolist(), sources["high"].tolist(), strict=True):
@@ -215,7 +217,7 @@ class Groups:
             return []
         places = np.flatnonzero(np.isin(self.flows, list(self.ssrcs)))
         inside = places[(places >= sources["low"][0]) & (places < sources["high"][-1])]
-        return [int(k) for k in np.unique(np.searchsorted(sources["low"], inside, side="right") - 1)]
+        return [int(k) for k in distinct(np.searchsorted(sources["low"], inside, side="right") - 1)]
 
 
 class Group:
@@ -278,18 +280,18 @@ class Group:
         rows: Array = self.sources[self.sources["sender"] == sender]
         return rows
 
-    def flow_ids(self, sources: Array | None = None, most: int = 1000) -> list[int]:
+    def flow_ids(self, sources: Array | None = None, most: int = FLOWS_OF_A_FINDING) -> list[int]:
         """Flows of some SOURCE rows (all of them without any), at most `most`."""
         return self.groups.flow_ids(self.sources if sources is None else sources, most)
 
     def macs(self, sources: Array) -> list[int]:
         """MAC addresses that SOURCE rows were sent from."""
         macs = self.groups.case.flows.orig_mac[self.flow_ids(sources)]
-        return [int(mac) for mac in np.unique(macs) if mac]
+        return [int(mac) for mac in distinct(macs) if mac]
 
     def vlans(self, sources: Array | None = None) -> list[int]:
         """VLANs of the flows, `NO_VLAN` for none."""
-        return [int(vlan) for vlan in np.unique(self.groups.case.flows.vlan[self.flow_ids(sources)])]
+        return [int(vlan) for vlan in distinct(self.groups.case.flows.vlan[self.flow_ids(sources)])]
 
     def sent_by(self, hosts: Iterable[str]) -> list[str]:
         """Those of some hosts that send to the group."""
@@ -298,10 +300,19 @@ class Group:
         return [host for host, does in zip(named, sends.tolist(), strict=True) if does]
 
     def pps(self, sources: Array | None = None) -> float:
-        """Packets per second while it was sent to, over a second at least."""
+        """Packets per second while it was sent to."""
         rows = self.sources if sources is None else sources
-        span = int(rows["last_ns"].max() - rows["first_ns"].min())
-        return float(rows["packets"].sum()) / max(span / 1e9, 1.0)
+        return float(rows["packets"].sum()) / lasted_s(rows)
+
+    @property
+    def bps(self) -> float:
+        """Bits per second while it was sent to; only with packets."""
+        return self.wire * 8 / lasted_s(self.sources)
+
+
+def lasted_s(sources: Array) -> float:
+    """Seconds from the first to the last packet of SOURCE rows, one at least: what mean rates are over."""
+    return max(float(sources["last_ns"].max() - sources["first_ns"].min()) / 1e9, 1.0)
 
 
 def group_mac(address: str) -> int:
@@ -313,13 +324,6 @@ def group_mac(address: str) -> int:
 def is_link_local(address: str) -> bool:
     """224.0.0.x and ff02:: and below: never leave their network, and snooping switches send them everywhere."""
     return address[3] in "012" if ":" in address else address.startswith("224.0.0.")
-
-
-def distinct(values: Array) -> Array:
-    """Sorted distinct numbers; sorting is faster than the hash table of `np.unique` from some thousands on."""
-    values = np.sort(values)
-    kept: Array = values[np.concatenate(([True], values[1:] != values[:-1]))] if len(values) else values
-    return kept
 
 
 def not_link_local(groups: Iterable[Group]) -> Iterator[Group]:

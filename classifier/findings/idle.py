@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classifier.columns import TCP_RST
+from classifier.findings.case import once
 
 if TYPE_CHECKING:
     from classifier.findings.case import Array, Case
@@ -40,6 +41,7 @@ class IdleCuts:
     reset: Array
 
 
+@once
 def idle_cuts(case: Case, idle_ns: int) -> IdleCuts:
     """Connections whose longest silence was longer than `idle_ns`, and that did not live on."""
     flows, tcp = case.flows, case.read.tcp

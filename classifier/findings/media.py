@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from classifier.findings.case import SECOND, Case
-from classifier.findings.endpoints import flows_filter
+from classifier.findings import filters
+from classifier.findings.case import SECOND, Case, once
 from classifier.findings.model import Finding, Setting, Skipped
 from classifier.findings.vantage import UNSEEN_SHARE
 from classifier.tables.streams import ranking
@@ -88,6 +87,7 @@ class _Ground:
     separable: bool  # enough streams to tell common gaps from a path's
 
 
+@once
 def digifort_servers(case: Case) -> set[str]:
     """Addresses that listen as a Digifort server (not its Administration Client, Analytics or LPR)."""
     names = ("server", "http_api", "rtsp", "media_input", "multicast_media")  # port 80 may be an Analytics server's
@@ -104,27 +104,28 @@ def is_digifort(row: Row, servers: set[str]) -> bool:
 def judged(case: Case, setting: Set, mine: Callable[[Row], bool]) -> Iterator[Finding | Skipped]:
     """Findings about the streams for which `mine` is true, worst first."""
     rows = case.report.rows("streams")
-    numbers = ranking(case.facts)[: len(rows)]
-    ground = _ground(case)
-    chosen = [(number, row) for number, row in zip(numbers, rows, strict=True) if mine(row)]
-    busy = captured_between(case)
-    troubles = [item for number, row in chosen for item in _troubles(case, number, row, setting, ground, busy)]
-    yield from sorted(_findings(case, troubles, chosen, ground), key=lambda item: item.severity == "info")
+    chosen = [(number, row) for number, row in zip(_numbers(case)[: len(rows)], rows, strict=True) if mine(row)]
+    troubles = [item for number, row in chosen for item in _troubles(case, number, row, setting)]
+    yield from sorted(_findings(case, troubles, chosen), key=lambda item: item.severity == "info")
+
+
+@once
+def _numbers(case: Case) -> list[int]:
+    """Streams in the order of the table "streams", which may end earlier."""
+    return ranking(case.facts)
 
 
 # -- one stream
 
 
-def _troubles(
-    case: Case, number: int, row: Row, setting: Set, ground: _Ground, busy: Callable[[int, int], bool]
-) -> Iterator[Trouble]:
+def _troubles(case: Case, number: int, row: Row, setting: Set) -> Iterator[Trouble]:
     if row["packets"] < setting("packets"):
         return
-    silent = list(_silence(case, number, row, setting, busy))
+    silent = list(_silence(case, number, row, setting))
     yield from silent
     if row["kind"] == "rtp":
         cut = row["longest_burst_lost"] if any(item.kind == CUT for item in silent) else 0
-        yield from _losses(case, row, setting, ground, cut)
+        yield from _losses(case, row, setting, cut)
         jitter = row["frame_jitter_ms"]
         if jitter is not None and jitter > setting("jitter_ms") and row["clock_basis"] not in ("", "assumed"):
             text = f"jitter of the pictures {jitter:.0f} ms on average, {row['max_frame_jitter_ms']:.0f} ms at most"
@@ -136,7 +137,7 @@ def _troubles(
         yield Trouble(CONTINUITY, breaks / row["packets"], text, row)
 
 
-def _losses(case: Case, row: Row, setting: Set, ground: _Ground, cut: int) -> Iterator[Trouble]:
+def _losses(case: Case, row: Row, setting: Set, cut: int) -> Iterator[Trouble]:
     """`cut`: packets of an interruption, which is told by itself."""
     lost, expected = row["lost"] - cut, row["expected"] - cut
     told = row["reported_loss"]
@@ -179,7 +180,7 @@ def _unseen_bytes(case: Case, row: Row) -> int:
     return int(side["unseen_bytes"]) + int(side["gap_bytes"])
 
 
-def _silence(case: Case, number: int, row: Row, setting: Set, busy: Callable[[int, int], bool]) -> Iterator[Trouble]:
+def _silence(case: Case, number: int, row: Row, setting: Set) -> Iterator[Trouble]:
     silent_s = row["longest_silence_s"]
     active_s = (row["last_ns"] - row["first_ns"]) / SECOND - silent_s
     if silent_s <= setting("silence_s") or may_pause(row) or row["packets"] < _FEWEST_PER_SECOND * max(active_s, 1.0):
@@ -191,7 +192,7 @@ def _silence(case: Case, number: int, row: Row, setting: Set, busy: Callable[[in
         return
     at = int(np.argmax(np.diff(times)))
     begin, end = int(times[at]) + table.bin_width_ns, int(times[at + 1])
-    if end > begin and busy(begin, end):
+    if end > begin and case.captured_between(begin, end):
         text = f"silent for {span(int(silent_s * SECOND))} from {case.at(begin)} on, then it went on"
         sent_on = _SENT_ON * silent_s * row["packets"] / max(active_s, 1.0)
         if row["kind"] == "rtp" and row["longest_burst_lost"] > sent_on:
@@ -212,6 +213,7 @@ def may_pause(row: Row) -> bool:
 # -- the whole capture
 
 
+@once
 def _ground(case: Case) -> _Ground:
     vantage = case.vantage
     words = []
@@ -224,26 +226,10 @@ def _ground(case: Case) -> _Ground:
     return _Ground(" and ".join(words), separable and case.facts.losses is not None)
 
 
-def captured_between(case: Case) -> Callable[[int, int], bool]:
-    """Asks whether anything was captured between two times (ns); else the capture has a gap, and nobody is to blame."""
-
-    @cache
-    def times() -> Any:
-        return np.unique(case.read.bins["bin_ns"])
-
-    def busy(begin: int, end: int) -> bool:
-        low, high = np.searchsorted(times(), [begin, end])
-        return bool(high > low)
-
-    return busy
-
-
 # -- findings
 
 
-def _findings(
-    case: Case, troubles: Sequence[Trouble], chosen: Sequence[tuple[int, Row]], ground: _Ground
-) -> Iterator[Finding]:
+def _findings(case: Case, troubles: Sequence[Trouble], chosen: Sequence[tuple[int, Row]]) -> Iterator[Finding]:
     own = [item for item in troubles if item.kind == CAPTURE]
     real = [item for item in troubles if item.kind != CAPTURE]
     senders: dict[str, set[str]] = {}
@@ -259,20 +245,18 @@ def _findings(
         groups.setdefault(("" if most else item.row["sender_address"], target), []).append(item)
     ordered = {pair: sorted(items, key=lambda item: (item.kind, -item.amount)) for pair, items in groups.items()}
     ranked = sorted(ordered, key=lambda pair: (ordered[pair][0].kind, -ordered[pair][0].amount))
-    for rank, (source, target) in enumerate(ranked):
-        yield _finding(case, rank, source, target, ordered[source, target], senders, ground)
+    for source, target in ranked:
+        yield _finding(case, source, target, ordered[source, target], senders)
     if own:
-        yield _of_capture(case, own, ground)
+        yield _of_capture(case, own)
 
 
 def _finding(
     case: Case,
-    rank: int,
     source: str,
     target: str,
     items: list[Trouble],
     senders: dict[str, set[str]],
-    ground: _Ground,
 ) -> Finding:
     """One pair of hosts, or all senders of one receiver (`source` empty). `items`: worst first."""
     worst = items[0]
@@ -288,7 +272,7 @@ def _finding(
         parts.append(f"{len(items) - _STREAMS_NAMED:,} more like these.")
     severity = "warning"
     if worst.kind == PATH:
-        severity, more = _doubt(worst.row, ground)
+        severity, more = _doubt(worst.row, _ground(case))
         parts += more
     remedy = _REMEDIES[worst.kind]
     if not source:
@@ -296,8 +280,8 @@ def _finding(
             f"Begin with what these senders share: the receiver's link and network card, or a common switch. {remedy}"
         )
     flows = list(dict.fromkeys(item.row["flow_id"] for item in items))
-    text, count = flows_filter(case, rank, flows)
-    return Finding(title, " ".join(parts), flows, case.first_record(flows), text, count, severity, remedy)
+    selection = filters.of_flows(case, flows)
+    return Finding(title, " ".join(parts), flows, case.first_record(flows), selection, severity, remedy)
 
 
 def _doubt(row: Row, ground: _Ground) -> tuple[str, list[str]]:
@@ -314,19 +298,19 @@ def _doubt(row: Row, ground: _Ground) -> tuple[str, list[str]]:
     return "warning", []
 
 
-def _of_capture(case: Case, items: list[Trouble], ground: _Ground) -> Finding:
+def _of_capture(case: Case, items: list[Trouble]) -> Finding:
     items = sorted(items, key=lambda item: -item.amount)
     flows = list(dict.fromkeys(item.row["flow_id"] for item in items))
-    text, count = flows_filter(case, 0, flows)
     parts = [f"{_stream(item.row, True, ends=True)}: {item.text}." for item in items[:_STREAMS_NAMED]]
     if len(items) > _STREAMS_NAMED:
         parts.append(f"{len(items) - _STREAMS_NAMED:,} more like these.")
-    if ground.words:
-        parts.append(f"And {ground.words}.")
+    words = _ground(case).words
+    if words:
+        parts.append(f"And {words}.")
     streams = counted(len(items), "stream")
     title = f"Gaps in {streams} are most likely the capture's own, not the network's"
-    first = case.first_record(flows)
-    return Finding(title, " ".join(parts), flows, first, text, count, "info", _REMEDIES[CAPTURE])
+    first, selection = case.first_record(flows), filters.of_flows(case, flows)
+    return Finding(title, " ".join(parts), flows, first, selection, "info", _REMEDIES[CAPTURE])
 
 
 def _headline(item: Trouble) -> str:

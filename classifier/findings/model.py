@@ -5,15 +5,17 @@ In: nothing. Out: the types that every rule is made of. Next: `findings.rules`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from classifier.findings.case import Case
 
 SEVERITIES = ("error", "warning", "info")
 """Worst first. error: something does not work; warning: it will, or works badly; info: worth knowing."""
+FIRED, SKIPPED = "fired", "skipped"
+"""`status` of a row of the table "findings"."""
 FAMILIES = {
     "CAP": "What the capture can and cannot show",
     "NET": "The network",
@@ -45,24 +47,37 @@ class Need:
     lacking: Callable[[Case], str]
 
 
+Selection = Callable[[], tuple[str, int | None]]
+"""Asked only of findings that are listed: a display filter, and how many packets Wireshark selects by it."""
+
+
+def nothing() -> tuple[str, None]:
+    """The `Selection` of what no display filter can show."""
+    return "", None
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that a rule found.
 
     `summary`: the concrete hosts, ports, counts and times. `flow_ids`: the flows that show it, worst first.
-    `display_filter`: selects exactly `packets` packets in Wireshark; None where no filter can (then `packets` is None).
-    `first_record`: number of the first of them in its file, from 1; 0 without one. `severity`, `remedy`: the rule's,
-    unless given.
+    `first_record`: number of the first packet of them in its file, from 1; 0 without one. `selection`: see there, its
+    packets are exact. `severity`, `remedy`: the rule's, unless given.
     """
 
     title: str
     summary: str
     flow_ids: Sequence[int] = ()
     first_record: int = 0
-    display_filter: str = ""
-    packets: int | None = None
+    selection: Selection = nothing
     severity: str = ""
     remedy: str = ""
+
+
+def any_fired(rows: Iterable[Mapping[str, Any]], severity: str) -> bool:
+    """Whether something of a severity, or worse, was found: rows of the table "findings"."""
+    severe = SEVERITIES[: SEVERITIES.index(severity) + 1]
+    return any(row["status"] == FIRED and row["severity"] in severe for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classifier.evidence.marks import mark_bit
+from classifier.findings.case import once
 from classifier.findings.groups import ANNOUNCEMENT, MEDIA
 from classifier.findings.model import Need, Setting
 
@@ -54,6 +55,7 @@ def media_groups(case: Case) -> list[Group]:
     return [group for group in case.groups.of(MEDIA) if group.packets]
 
 
+@once
 def announcements(case: Case) -> Array:
     """SOURCE rows of Digifort's announcements."""
     groups, signature = case.groups, case.facts.signatures.get(ANNOUNCEMENT)

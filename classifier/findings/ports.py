@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classifier.findings import attempts as at
+from classifier.findings.model import FLOWS_OF_A_FINDING
 
 if TYPE_CHECKING:
     from classifier.findings.attempts import Pair
@@ -37,8 +38,6 @@ STATES = {
 }
 ROWS = 1000
 """Pairs of hosts of one component that have rows; those that failed come first."""
-BLOCKED = ("refused", "rejected", "blocked", "answer lost")
-"""States in which the port surely does not work for that client."""
 NO_FLOWS = np.zeros(0, "i8")
 KINDS = (
     ("digifort.server", "digifort.http_api"),
@@ -54,9 +53,8 @@ KINDS = (
 class PortRow:
     """One component, one client, one server. `port`: 0 where it is not known; `server`: "" where it is not known.
 
-    `required`: as the signature says. `state`: "working", one of `BLOCKED`, "accepted, then reset", "no answer" (UDP: a
-    SQL Server Browser need not answer), "cannot tell" or "no attempt seen". `first_ns`, `record`: of the first packet,
-    0 without any. `flows`: flow ids, the first ones.
+    `required`: as the signature says. `state`: one of `STATES`, "no answer" (UDP: a SQL Server Browser need not answer)
+    or "no attempt seen". `first_ns`, `record`: of the first packet, 0 without any. `flows`: flow ids, the first ones.
     """
 
     product: str
@@ -202,7 +200,7 @@ def _tried(case: Case, signature: Signature, number: int) -> PortRow:
         NO_ANSWER if pair.proto == at.UDP and pair.state == at.UNANSWERED else STATES[pair.state],
         pair.first_ns,
         int(case.flows.first_record[flows[0]]),
-        tuple(flows[:1000].tolist()),
+        tuple(flows[:FLOWS_OF_A_FINDING].tolist()),
         pair,
     )
 
@@ -216,7 +214,7 @@ def _untried(case: Case, signature: Signature, client: int, server: int, flows: 
         ports = case.labels.listening_end(flows[:1])
         port = int(case.flows.orig_port[flows[0]] if ports[0] else case.flows.resp_port[flows[0]])
         first, record = int(case.flows.first_ns[flows[0]]), int(case.flows.first_record[flows[0]])
-        seen = tuple(flows[:1000].tolist())
+        seen = tuple(flows[:FLOWS_OF_A_FINDING].tolist())
         return PortRow(*base, port, signature.required, one, other, WORKING, first, record, seen, None)
     return PortRow(*base, port, signature.required, one, other, NOT_TRIED, 0, 0, (), None)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classifier.findings import filters
-from classifier.findings.model import FLOWS_OF_A_FINDING, Finding
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Selection
 
 if TYPE_CHECKING:
     from classifier.findings.case import Array, Case
@@ -22,7 +22,7 @@ MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`clients`: those with the outcome, `flows`: its flow ids in order of time, `pairs`: numbers of the roll-up.
+    """`clients`: those with the outcome, `flows`: its flow ids in order of time.
 
     `important`: a product's host or port has part in it. `name`: `8600/tcp (Digifort Server)`.
     """
@@ -32,11 +32,10 @@ class Service:
     proto: int
     name: str
     clients: tuple[str, ...]
-    pairs: Array
     flows: Array
     important: bool
 
-    def selection(self, case: Case) -> tuple[str, int]:
+    def selection(self, case: Case) -> Selection:
         """A display filter: the pair of hosts and the port, or the whole service."""
         if len(self.clients) == 1:
             return filters.of_pair(case, self.clients[0], self.server, self.port, self.proto)
@@ -48,15 +47,13 @@ class Service:
 
     def finding(self, case: Case, flows: Array, title: str, summary: str) -> Finding:
         """What a rule found out about it, with `flows` as the proof."""
-        text, packets = self.selection(case)
         return Finding(
             title=title,
             summary=summary,
             severity="warning" if self.important else "info",
             flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
             first_record=case.first_record(flows.tolist()),
-            display_filter=text,
-            packets=packets,
+            selection=self.selection(case),
         )
 
 
@@ -103,7 +100,6 @@ def service(case: Case, pairs: Array, outcome: int, important: bool) -> Service:
         proto=first.proto,
         name=tried.service(first),
         clients=tuple(case.addresses.texts(tried.client[pairs]).tolist()),
-        pairs=pairs,
         flows=tried.flows_of(pairs, outcome),
         important=important,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.tables.addresses import mac_text
 from classifier.units import counted, percent
 
@@ -43,7 +44,7 @@ class Sides:
         """(n flows,) bool: between two hosts. `x.x.x.255` that never answers is taken for a subnet's broadcast."""
         flows, addresses = self.flows, self.addresses
         group = addresses.group[addresses.orig] | addresses.group[addresses.resp]
-        broadcast = (flows.version == 4) & ((flows.resp_addr[:, 3] & 255) == 255) & (flows.resp_packets == 0)
+        broadcast = self.case.everybody[addresses.resp] & (flows.resp_packets == 0)
         hosts: Array = ~group & ~(broadcast & (flows.proto != 6))
         return hosts
 
@@ -96,7 +97,7 @@ class Sides:
     @cached_property
     def _peers(self) -> Array:
         orig, resp = self.addresses.orig[self._two_way], self.addresses.resp[self._two_way]
-        pairs = np.unique(np.minimum(orig, resp) * self.n + np.maximum(orig, resp))
+        pairs = distinct(np.minimum(orig, resp) * self.n + np.maximum(orig, resp))
         low, high = (pairs // self.n, pairs % self.n) if self.n else (pairs, pairs)
         return np.bincount(low, minlength=self.n) + np.bincount(high, minlength=self.n)
 
@@ -223,7 +224,7 @@ class Sides:
         pairs = int((macs != 0).sum())
         if pairs <= LINK:
             return "unknown", (), "many addresses talk between two MAC addresses or fewer"
-        vlans = np.unique(flows.vlan[chosen])
+        vlans = distinct(flows.vlan[chosen])
         tags = f", in {len(vlans[vlans >= 0]):,} VLANs" if (vlans >= 0).sum() > 1 else ""
         return "many", (), f"hosts with {pairs:,} MAC addresses talk to each other{tags}, none is an end of all"
 
@@ -231,7 +232,7 @@ class Sides:
         """Numbers of the addresses that send from a MAC address."""
         orig = chosen[(self.flows.orig_mac[chosen] == mac) & (self.flows.orig_packets[chosen] > 0)]
         resp = chosen[(self.flows.resp_mac[chosen] == mac) & (self.flows.resp_packets[chosen] > 0)]
-        return np.unique(np.concatenate([self.addresses.orig[orig], self.addresses.resp[resp]]))
+        return distinct(np.concatenate([self.addresses.orig[orig], self.addresses.resp[resp]]))
 
     def _is_one_host(self, numbers: Array) -> bool:
         """Whether addresses may be those of one network card: an IPv4 address or two, and a few of IPv6."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import filters
 from classifier.findings.attempts import WORKED
 from classifier.findings.case import UDP, Array, Case, listed
@@ -205,11 +206,6 @@ def _finding(case: Case, found: Discovery, item: _Silence, window_ns: int, sentr
         )
     if severity == "error" and set(clients) <= {*works, *twins}:
         severity = "warning"
-    text_filter, packets = (
-        filters.of_flows(case, ids)
-        if len(ids) <= filters.FLOWS_IN_A_FILTER
-        else filters.of_endpoint(case, server, PORT, UDP)
-    )
     if not sentry:
         said.append(
             "Any client of a SQL Server looks for it like this. A DS ControlPoint that finds no database shows nothing "
@@ -220,8 +216,11 @@ def _finding(case: Case, found: Discovery, item: _Silence, window_ns: int, sentr
         summary=" ".join(said),
         flow_ids=ids,
         first_record=case.first_record(ids),
-        display_filter=text_filter,
-        packets=packets,
+        selection=(
+            filters.of_flows(case, ids)
+            if len(ids) <= filters.FLOWS_IN_A_FILTER
+            else filters.of_endpoint(case, server, PORT, UDP)
+        ),
         severity=severity,
         remedy=_remedy(item.cause, server, sentry),
     )
@@ -262,24 +261,17 @@ def _cause(case: Case, found: Discovery, item: _Silence, window_ns: int) -> str:
         return "The same server answered the same client at other times, so requests or answers got lost."
     if item.cause == OTHERS:
         rows = np.flatnonzero((found.server == item.server) & (found.told > 0))
-        others: list[str] = case.addresses.texts(np.unique(found.client[rows])).tolist()
+        others: list[str] = case.addresses.texts(distinct(found.client[rows])).tolist()
         return (
             f"It answered {listed(others)}, so the browser runs: 1434/udp is filtered between it and these clients, or "
             "they ask for an instance that it does not have."
         )
-    up = _is_up(case, item.server)
+    up = case.sends(item.server)
     return (
         f"Nothing came back within {seconds}, no ICMP error either: 1434/udp is filtered without a word, SQL Server "
         f"Browser does not run (Windows' firewall hides that), {'' if up else 'the server is down, '}or the instance "
         f"is unknown to it (a browser ignores that).{' The server is up: other packets of it are here.' if up else ''}"
     )
-
-
-def _is_up(case: Case, server: int) -> bool:
-    """Whether a host sent anything."""
-    flows, addresses = case.flows, case.addresses
-    sent = (addresses.orig == server) & (flows.orig_packets > 0) | (addresses.resp == server) & (flows.resp_packets > 0)
-    return bool(sent.any())
 
 
 def _instances(names: list[str]) -> str:
@@ -314,17 +306,16 @@ def _broadcasts(case: Case, found: Discovery, window_ns: int) -> list[Finding]:
     """Clients of Digital Sentry that asked everybody, and nobody answered."""
     first_ns = case.flows.first_ns[found.rows]
     asked = found.broadcast & found.sentry & (found.asked > 0)
-    answered = np.unique(found.client[(found.told > 0)])
+    answered = distinct(found.client[(found.told > 0)])
     asked &= ~np.isin(found.client, answered) & case.attempts.return_seen[found.rows]
     if case.vantage.both_directions is False:
         return []
     asked &= case.start_ns + case.duration_ns - first_ns >= window_ns
     findings = []
-    for number in np.unique(found.client[asked]).tolist():
+    for number in distinct(found.client[asked]).tolist():
         rows = np.flatnonzero(asked & (found.client == number)).tolist()
         ids = [int(found.rows[row]) for row in rows]
         client = case.place(case.addresses.text(number))
-        text, packets = filters.of_flows(case, ids)
         findings.append(
             Finding(
                 title=f"No SQL Server answers the broadcast of {client}",
@@ -335,8 +326,7 @@ def _broadcasts(case: Case, found: Discovery, window_ns: int) -> list[Finding]:
                 ),
                 flow_ids=ids,
                 first_record=case.first_record(ids),
-                display_filter=text,
-                packets=packets,
+                selection=filters.of_flows(case, ids),
                 severity="info",
                 remedy="Set the client up with the address of the SQL Server instead of searching for it.",
             )

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.evidence.marks import mark_bit
-from classifier.findings.case import TCP, UDP
+from classifier.findings.case import TCP, UDP, once
 from classifier.findings.model import Need
 from classifier.flows.table import FAILED_TCP_STATES, TCP_STATES
 
@@ -73,9 +74,7 @@ class Discovery:
         self.client_port: Array = np.where(turned, flows.resp_port[rows], flows.orig_port[rows]).astype("i8")
         self.asked: Array = np.where(turned, flows.resp_packets[rows], flows.orig_packets[rows])
         self.told: Array = np.where(turned, flows.orig_packets[rows], flows.resp_packets[rows])
-        words, version = addresses.words[self.server], addresses.version[self.server]
-        last = (version == 4) & ((words[:, 3] & 0xFF) == 0xFF) if len(rows) else np.zeros(0, bool)
-        self.broadcast: Array = addresses.group[self.server] | last
+        self.broadcast: Array = case.everybody[self.server]
         """To everybody: a group, or an address that may be a subnet's broadcast."""
         self.sentry: Array = self.sentry_hosts[self.client] | self.sentry_hosts[self.server]
         self.sentry |= case.owned_by(f"{PRODUCT}.sql_discovery")[rows]
@@ -111,7 +110,7 @@ class Discovery:
             k for k, name in enumerate(labels.components) if name in (f"{PRODUCT}.video", f"{PRODUCT}.diagnostics")
         ]
         would = labels.candidates
-        rows: Array = np.unique(would.flow[np.isin(would.component, wanted)]).astype("i8")
+        rows: Array = distinct(would.flow[np.isin(would.component, wanted)]).astype("i8")
         failed = np.isin(flows.tcp_state, [TCP_STATES.index(name) for name in FAILED_TCP_STATES])
         rows = rows[failed[rows]]
         if not len(rows):
@@ -132,11 +131,12 @@ class Discovery:
         """(k,) bool: the client asks more servers than that: an inventory or a scan, for which silence is usual."""
         asked = (self.asked > 0) & ~self.broadcast
         size = max(len(self.case.addresses), 1)
-        pairs = np.unique(self.client[asked] * size + self.server[asked])
+        pairs = distinct(self.client[asked] * size + self.server[asked])
         clients, count = np.unique(pairs // size, return_counts=True)
         many: Array = np.isin(self.client, clients[count > servers])
         return many
 
+    @once
     def elsewhere(self, window_ns: int) -> dict[int, list[int]]:
         """Rows whose request was answered only from another address, and the rows of those answers."""
         flows = self.case.flows
@@ -250,12 +250,17 @@ class Discovery:
 
     def sql_flows(self, client: str, server: str) -> Array:
         """SQL connections of a client to a server: by what they carry, or by the port that an answer named."""
-        case, flows = self.case, self.case.flows
-        a, b = case.addresses.find(client), case.addresses.find(server)
-        marked = (flows.evidence & (mark_bit("tds_prelogin") | mark_bit("tds_reply"))) != 0
-        rows = np.flatnonzero((flows.proto == TCP) & (marked | case.owned_by(f"{PRODUCT}.sql", "other.mssql")))
-        found: Array = rows[(case.addresses.orig[rows] == a) & (case.addresses.resp[rows] == b)]
+        rows, addresses = self._sql, self.case.addresses
+        a, b = addresses.find(client), addresses.find(server)
+        found: Array = rows[(addresses.orig[rows] == a) & (addresses.resp[rows] == b)]
         return found
+
+    @cached_property
+    def _sql(self) -> Array:
+        """Flow ids of all SQL connections."""
+        case, flows = self.case, self.case.flows
+        marked = (flows.evidence & (mark_bit("tds_prelogin") | mark_bit("tds_reply"))) != 0
+        return np.flatnonzero((flows.proto == TCP) & (marked | case.owned_by(f"{PRODUCT}.sql", "other.mssql")))
 
 
 def name_of(text: str) -> str:

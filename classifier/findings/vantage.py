@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classifier.columns import TCP_ACK, TCP_RST
+from classifier.findings.case import once
 from classifier.findings.sides import LOOPBACK, Sides
 from classifier.units import counted, number, percent, size, span
 
@@ -137,10 +138,6 @@ class Vantage:
         """Whether broadcast or multicast sent by a host is here."""
         return self._sides.hears(address)
 
-    def sees_reports_of(self, address: str) -> bool:
-        """Whether IGMP or MLD reports of a host are here."""
-        return address in self.reporters
-
     @property
     def sees_other_reports(self) -> bool:
         """Whether IGMP or MLD reports of hosts are here that the capture was not taken on."""
@@ -217,14 +214,12 @@ def _directions(case: Case, sides: Sides) -> tuple[int, int]:
     flows = case.flows
     tcp = (flows.proto == 6) & sides.unicast
     both = tcp & (flows.orig_packets > 0) & (flows.resp_packets > 0)
-    return int((both & ~_failed(flows)).sum() + one_sided_flows(case).sum()), int(one_sided_flows(case).sum())
+    failed = ((flows.orig_flags | flows.resp_flags) & TCP_ACK) == 0
+    one_sided = int(one_sided_flows(case).sum())
+    return int((both & ~failed).sum()) + one_sided, one_sided
 
 
-def _failed(flows: Any) -> Array:
-    refused: Array = ((flows.orig_flags | flows.resp_flags) & TCP_ACK) == 0
-    return refused
-
-
+@once
 def one_sided_flows(case: Case) -> Array:
     """(n flows,) bool: TCP connections of one direction whose segments acknowledge what the other sent."""
     flows = case.flows

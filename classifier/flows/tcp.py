@@ -24,7 +24,6 @@ from classifier.flows.state import FOLLOWING, TCP_CAP, TCP_FULL, TCP_HOLES, TCP_
 from classifier.jit import MASK32, i64, inlined, kernel
 
 _TWO_31 = 0x80000000
-_TWO_32 = 0x100000000
 _FARTHEST = 1 << 30  # no window is larger (RFC 7323, 2.3): a jump beyond it is another connection's, or damage
 _COPY_US = 5_000
 _REORDER_NS = 3_000_000  # until the handshake told the round-trip time

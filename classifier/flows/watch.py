@@ -60,7 +60,6 @@ class Watched:
     across: int
     first_copy: tuple[int, int]
     giants: int
-    giant_wire: int
     giant_segments: int
     largest: int
     beyond_jumbo: int
@@ -153,7 +152,6 @@ class Watch:
             across=s[c.ACROSS],
             first_copy=(s[c.FIRST_CAPTURE], s[c.FIRST_RECORD]),
             giants=s[c.GIANTS],
-            giant_wire=s[c.GIANT_WIRE],
             giant_segments=s[c.SEGMENTS],
             largest=s[c.LARGEST],
             beyond_jumbo=s[c.BEYOND_JUMBO],

@@ -31,7 +31,6 @@ from classifier.matching.labels import (
     SERVICE,
     STREAM,
     SUPPORTED,
-    SWAPPED,
     UNEXPECTED_PORT,
     UNSUPPORTED,
     Labels,
@@ -179,12 +178,8 @@ class Attribution:
         return end
 
     def own_side(self, rows: Array) -> Array:
-        """Per flow the side that is the component itself (its server, as a rule): 0 the responder, 1 the originator.
-
-        Mostly the listening end; a Digifort server that reads a camera's port is not.
-        """
-        side: Array = self._labels.end[rows] ^ ((self._labels.flags[rows] & SWAPPED) != 0)
-        return side
+        """`Labels.own_side`."""
+        return self._labels.own_side(rows)
 
     def doubtful(self, rows: Array) -> Array:
         """Per flow, whether nothing tells which side listens (then no signature of the responder's port owns it)."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from classifier.arrays import distinct
+from classifier.flows.table import address_words
 from classifier.matching.model import LISTENER, PEER, Array, Hold, Support
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -33,6 +34,13 @@ def host_keys(words: Array, version: Array) -> Array:
     mixed ^= mixed >> np.uint64(29)
     keys: Array = np.where(four, words[:, 3].astype(np.uint64) | _V4, low ^ mixed)
     return keys
+
+
+def keys_of(addresses: Iterable[str]) -> Array:
+    """Host keys of addresses as text, in their order."""
+    pairs = [address_words(address) for address in addresses]
+    words = np.array([words for _, words in pairs], "u4").reshape(-1, 4)
+    return host_keys(words, np.array([version for version, _ in pairs], "u1"))
 
 
 def endpoint_keys(words: Array, version: Array, ports: Array) -> Array:

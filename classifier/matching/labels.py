@@ -11,15 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifier.arrays import distinct
-from classifier.flows.table import (
-    DIRECTION_BASES,
-    FAILED_TCP_STATES,
-    TCP_STATES,
-    FlowTable,
-    address_words,
-    is_group,
-)
-from classifier.matching.hosts import HostRoles, host_keys, member
+from classifier.flows.table import DIRECTION_BASES, FAILED_TCP_STATES, TCP_STATES, FlowTable, is_group
+from classifier.matching.hosts import HostRoles, host_keys, keys_of, member
 from classifier.matching.model import GRADES, LISTENER, PEER, Array, Signature, SignatureSet, Support
 
 # On what a label rests (Labels.how), weakest first.
@@ -110,12 +103,10 @@ class Labels:
 
     def _said(self) -> dict[int, Array]:
         """Sorted host keys per component that the user says they listen for; they hold that role."""
-        said: dict[int, list[Array]] = {}
+        said: dict[int, list[str]] = {}
         for host in self.signatures.hosts:
-            version, words = address_words(host.address)
-            key = host_keys(np.array([words], "u4"), np.array([version], "u1"))
-            said.setdefault(self.numbers[host.component], []).append(key)
-        keys = {number: distinct(np.concatenate(items)) for number, items in said.items()}
+            said.setdefault(self.numbers[host.component], []).append(host.address)
+        keys = {number: distinct(keys_of(addresses)) for number, addresses in said.items()}
         for number, items in keys.items():
             self.roles.add(number, LISTENER, items)
         return keys
@@ -133,15 +124,14 @@ class Labels:
         known = self._shown.get(number)
         if known is None:
             rows = np.flatnonzero((self.component == number) & (self.support != said_support(number)))
-            side = self.end[rows] ^ ((self.flags[rows] & SWAPPED) != 0)
+            side = self.own_side(rows)
             keys = [self.keys(rows[side == here], here) for here in (0, 1)]
             known = self._shown[number] = distinct(np.concatenate(keys))
         return known
 
     def is_present(self, address: str) -> bool:
         """Whether a flow has this address at one of its ends."""
-        version, words = address_words(address)
-        key = host_keys(np.array([words], "u4"), np.array([version], "u1"))
+        key = keys_of([address])
         rows = np.arange(len(self.flows))
         return any(bool(member(self.keys(rows, side), key).any()) for side in (0, 1))
 
@@ -194,6 +184,14 @@ class Labels:
     def end_keys(self, claim: Claim) -> tuple[Array, Array]:
         """Host keys of the listening ends and of the peers of a claim."""
         return self.keys(claim.rows, claim.end), self.keys(claim.rows, 1 - claim.end)
+
+    def own_side(self, rows: Array) -> Array:
+        """Per owned flow the side that is the component itself (its server, as a rule): 0 responder, 1 originator.
+
+        Mostly the listening end; a Digifort server that reads a camera's port is not.
+        """
+        side: Array = self.end[rows] ^ ((self.flags[rows] & SWAPPED) != 0)
+        return side
 
     def hold_roles(self, rows: Array, component: int, end: int) -> bool:
         """The hosts of owned flows hold the component's roles from now on; true when that is new."""

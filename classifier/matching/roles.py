@@ -20,9 +20,9 @@ from classifier.evidence.collect import Membership
 from classifier.evidence.marks import mark_bit
 from classifier.evidence.proofs import NO_PROOFS, Proof, Proofs
 from classifier.evidence.sessions import Medium
-from classifier.flows.table import FlowTable, address_texts, address_words, is_group
-from classifier.matching.hosts import host_keys, member
-from classifier.matching.labels import SWAPPED, Labels
+from classifier.flows.table import FlowTable, address_texts, is_group
+from classifier.matching.hosts import host_keys, keys_of, member
+from classifier.matching.labels import Labels
 from classifier.matching.model import LISTENER, PEER, Array, Hold, Support
 
 MAX_ROLES = 65536
@@ -128,7 +128,7 @@ class HostRoles:
         """What shows that a host has a role, at most `REASONS_KEPT`; empty when it has not."""
         if word not in self.words.get(address, ()):
             return []
-        host = int(np.searchsorted(self._hosts, _keys_of([address])[0]))
+        host = int(np.searchsorted(self._hosts, keys_of([address])[0]))
         found: dict[str, Reason] = {}
         for k in np.flatnonzero(self._pair == host * len(self._names) + self._names.index(word)).tolist():
             claim = self._claims[self._claim[k]]
@@ -166,12 +166,12 @@ def _of_products(labels: Labels, found: _Found) -> None:
     for number in present[(present >= 0) & (present < len(signatures))]:
         signature = signatures[number]
         rows = np.flatnonzero(labels.component == number)
-        turned = labels.end[rows] ^ ((labels.flags[rows] & SWAPPED) != 0)
+        own = labels.own_side(rows)
         quiet = signature.transport == "udp" and signature.match == "responder"
         for role, word in ((LISTENER, signature.listener_role), (PEER, signature.peer_role)):
             verb = "listens for" if role == LISTENER else "is the other side of"
             for side in (0, 1):
-                here = rows[(turned == side) == (role == LISTENER)]
+                here = rows[(own == side) == (role == LISTENER)]
                 if quiet and side == 0:
                     here = here[labels.flows.resp_packets[here] > 0]
                 # a client of a component that everybody has says less than one of a component of its own
@@ -186,7 +186,7 @@ def _peers_that_are(labels: Labels, found: _Found) -> None:
         if known is None:
             continue
         rows = np.flatnonzero(labels.component == number)
-        side = 1 - (labels.end[rows] ^ ((labels.flags[rows] & SWAPPED) != 0))
+        side = 1 - labels.own_side(rows)
         for here in (0, 1):
             mine = rows[side == here]
             keys = labels.keys(mine, here)
@@ -220,7 +220,7 @@ def _cameras(labels: Labels, found: _Found, proofs: Proofs, media: Sequence[Medi
         (np.flatnonzero(rtsp & (flows.resp_payload >= INSIDE_RTSP)), 0, "It sends media inside an RTSP connection"),
     ]
     named = {item.sender: item for item in reversed(media) if not item.by_digifort}
-    sender_keys = _keys_of(named)
+    sender_keys = keys_of(named)
     senders = distinct(np.concatenate([sender_keys, *(labels.keys(rows, side) for rows, side, _ in sends)]))
     answering = distinct(np.concatenate([labels.keys(rows, side) for rows, side, _ in answers]))
     both = senders[member(senders, answering)]
@@ -228,7 +228,7 @@ def _cameras(labels: Labels, found: _Found, proofs: Proofs, media: Sequence[Medi
     for rows, side, sentence in (*answers, *sends):
         found.add(rows[member(labels.keys(rows, side), cameras)], side, CAMERA, rank, sentence)
     for address, item in named.items():
-        if member(_keys_of([address]), cameras)[0]:
+        if member(keys_of([address]), cameras)[0]:
             why = Reason("An RTSP session with it set up media", -1, item.capture, item.flow.record, item.flow.ts_ns)
             found.say(address, CAMERA, rank, why)
     for row, side, proof in _said(labels, proofs, "onvif"):
@@ -304,13 +304,6 @@ def _of_services(labels: Labels, found: _Found) -> None:
             found.add(here[sent > 0], side, service.role, (3, 0, offset + index), f"It answers as {service.component}")
 
 
-def _keys_of(addresses: Iterable[str]) -> Array:
-    pairs = [address_words(address) for address in addresses]
-    if not pairs:
-        return np.zeros(0, np.uint64)
-    return host_keys(np.array([words for _, words in pairs], "u4"), np.array([version for version, _ in pairs], "u1"))
-
-
 class _Found:
     """Claims in the order in which they were made: the first `MAX_ROLES` pairs of host and role count."""
 
@@ -336,4 +329,4 @@ class _Found:
         """A host has a role."""
         source = (reason.capture, reason.record, reason.ts_ns)
         flow = np.array([reason.flow])
-        self.claims.append(_Claim(word, rank, reason.sentence, source, _keys_of([address]), flow, address=address))
+        self.claims.append(_Claim(word, rank, reason.sentence, source, keys_of([address]), flow, address=address))

@@ -28,7 +28,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     )
     more = " or more" if seen.event_count > len(seen.events) else ""
     where = f" in {counted(len(files), 'file')}" if len(case.read.captures) > 1 else ""
-    text, packets = filters.of_records(case, [(row[3], row[2]) for row in steps])
     times = "once" if len(steps) == 1 else counted(len(steps), "time")
     yield Finding(
         title=f"Time goes back {times}{more}, by up to {span(before - after)}",
@@ -38,8 +37,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             f"{case.at(after)}. {cause} Durations, rates and losses around these records are not reliable."
         ),
         first_record=steps[0][2],
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_records(case, [(row[3], row[2]) for row in steps]),
     )
 
 

@@ -40,7 +40,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         return
     rows = np.flatnonzero(early)
     ahead = int(np.median((flows.syn_ns - flows.synack_ns)[rows]))
-    text, packets = filters.of_flows(case, rows.tolist())
     yield Finding(
         title=f"Answers come before their requests in {counted(count, 'TCP connection')}",
         summary=(
@@ -51,8 +50,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         ),
         flow_ids=rows.tolist(),
         first_record=case.first_record(rows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, rows.tolist()),
     )
 
 

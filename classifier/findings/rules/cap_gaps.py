@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import needs
 from classifier.findings.case import Case, listed
 from classifier.findings.model import Finding, Rule, Setting, Skipped
@@ -23,11 +24,11 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
     if losses.moments < setting("instants") or not losses.moments:
         return
     held = losses.together
-    streams = np.unique(losses.stream[held])
-    times = np.unique(losses.bin_ns[held])
+    streams = distinct(losses.stream[held])
+    times = distinct(losses.bin_ns[held])
     starts = times[np.concatenate(([True], np.diff(times) > case.read.streams.bin_width_ns))]
     flows = case.facts.flow_of_row[case.read.streams.rows["where"][streams] >> 1]
-    flows = np.unique(flows[flows >= 0])
+    flows = distinct(flows[flows >= 0])
     yield Finding(
         title=f"Many media streams lose packets together, at {counted(losses.moments, 'instant')}",
         summary=(

@@ -22,7 +22,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         return
     flows = np.flatnonzero(one_sided_flows(case))
     flows = flows[np.argsort(-case.flows.packets[flows], kind="stable")]
-    text, packets = filters.of_flows(case, flows.tolist())
     yield Finding(
         title=f"Only one direction of {percent(share)} of the TCP connections was captured",
         summary=(
@@ -32,8 +31,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         ),
         flow_ids=flows.tolist(),
         first_record=case.first_record(flows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, flows.tolist()),
     )
 
 

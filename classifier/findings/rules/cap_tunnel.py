@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.columns import ENCAPSULATIONS, encapsulation_name
 from classifier.findings import needs
 from classifier.findings.case import Case, listed
-from classifier.findings.model import Finding, Rule, Setting
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Rule, Setting
 from classifier.units import counted, percent, size
 
 MIRRORS = {ENCAPSULATIONS.index("erspan"): "ERSPAN", ENCAPSULATIONS.index("tzsp"): "TZSP"}
@@ -18,7 +19,7 @@ ETHERNET = 14
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     flows = case.flows
-    kinds = np.unique(flows.encap)
+    kinds = distinct(flows.encap)
     layers = {int(kind): set(_codes(int(kind))) & set(MIRRORS) for kind in kinds}
     mirrored = np.isin(flows.encap, [kind for kind, found in layers.items() if found])
     packets = int(flows.packets[mirrored].sum())
@@ -37,7 +38,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             f"{percent(overhead / wire if wire else 0)} of these packets' bytes; they count in the sums of this "
             "report and are no traffic of the site."
         ),
-        flow_ids=np.flatnonzero(mirrored)[:1000].tolist(),
+        flow_ids=np.flatnonzero(mirrored)[:FLOWS_OF_A_FINDING].tolist(),
         first_record=case.first_record(np.flatnonzero(mirrored)[:100_000]),
     )
 

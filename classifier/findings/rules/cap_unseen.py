@@ -26,7 +26,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         return
     order = np.argsort(-unseen, kind="stable")
     rows = tcp.flow[order[: int((unseen > 0).sum())]]
-    text, packets = filters.of_flows(case, rows.tolist())
     yield Finding(
         title=f"{size(total)} of TCP data arrived and are not in the capture",
         summary=(
@@ -38,8 +37,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         ),
         flow_ids=rows.tolist(),
         first_record=case.first_record(rows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, rows.tolist()),
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import needs
 from classifier.findings.case import Case, listed, sorted_addresses
 from classifier.findings.filters import of_endpoint
 from classifier.findings.media import digifort_servers
-from classifier.findings.model import Finding, Rule, Setting, Skipped
+from classifier.findings.model import Finding, Rule, Setting, Skipped, nothing
 from classifier.units import span
 
 _KINDS = (("digifort.analytics", "Analytics"), ("digifort.lpr", "LPR"))
@@ -48,7 +49,7 @@ def _one(
     own = case.addresses.find(host)
     rows = rows[case.own_address(rows) == own]
     ends = np.where(case.addresses.orig[rows] == own, case.addresses.resp[rows], case.addresses.orig[rows])
-    clients = set(case.addresses.texts(np.unique(ends)).tolist())
+    clients = set(case.addresses.texts(distinct(ends)).tolist())
     tried = {pair.client for pair in case.attempts.pairs(server=host, component=component)}
     if (clients | tried) & servers:
         return None
@@ -59,7 +60,6 @@ def _one(
         return Skipped(f"taken where a connection to the {name} server {host} would not be seen")
     whom = "no Digifort server connects" if case.vantage.sees_host(host) else f"{listed(watched)} does not connect"
     port = int(case.flows.resp_port[rows[0]]) if len(rows) else 0
-    text, packets = of_endpoint(case, host, port, 6) if port else ("", None)
     where = "" if case.vantage.sees_host(host) else ", as far as can be seen from here"
     by = f"Connected are: {listed(sorted_addresses(clients))}." if clients else "Nobody is connected."
     return Finding(
@@ -70,8 +70,7 @@ def _one(
         ),
         flow_ids=rows.tolist(),
         first_record=case.first_record(rows.tolist()),
-        display_filter=text,
-        packets=packets,
+        selection=of_endpoint(case, host, port, 6) if port else nothing,
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import filters
 from classifier.findings.case import Array, Case, listed, sorted_addresses
-from classifier.findings.groups import distinct
 from classifier.findings.model import Finding, Rule
 from classifier.findings.multicast import ANNOUNCE_SOURCE, GROUPS, announcements
 from classifier.findings.rules.dgf_ann_none import SERVICES
@@ -39,7 +39,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         notes = " Every announced host is in use, and every Digifort server in use is announced."
     group = case.addresses.text(int(rows["group"][0]))
     port = int(rows["port"][0])
-    selected, packets = filters.to_group(case, group, port)
     flow_ids = case.groups.flow_ids(rows)
     yield Finding(
         title=f"{counted(len(names), 'host')} {'announces' if len(names) == 1 else 'announce'} Digifort services: "
@@ -50,8 +49,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
-        display_filter=selected,
-        packets=packets,
+        selection=filters.to_group(case, group, port),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from classifier.findings.case import Case, listed
-from classifier.findings.model import Finding, Need, Rule, Setting, Skipped
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Need, Rule, Setting, Skipped
 from classifier.findings.multicast import ANNOUNCE_SOURCE, announcers
 from classifier.findings.snooping import too_short
 from classifier.findings.vantage import HOST, PORT
@@ -47,7 +47,8 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         for host in shown
     ]
     numbers = [case.addresses.find(host) for host in shown]
-    flow_ids = np.flatnonzero(case.owned_by(*SERVICES) & np.isin(case.addresses.resp, numbers))[:1000].tolist()
+    flows = np.flatnonzero(case.owned_by(*SERVICES) & np.isin(case.addresses.resp, numbers))
+    flow_ids = flows[:FLOWS_OF_A_FINDING].tolist()
     others = (
         f" Others do announce themselves here: {listed(sorted(announcing))}."
         if announcing

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import filters
 from classifier.findings.case import Array, Case, listed, sorted_addresses
-from classifier.findings.groups import distinct
 from classifier.findings.model import Finding, Rule
 from classifier.findings.multicast import ANNOUNCE_SOURCE, ANNOUNCEMENTS, announcements
+from classifier.findings.sides import INITIAL_TTLS
 from classifier.units import counted
 
-INITIAL_TTLS = (32, 64, 128, 255)
 MOST_ROUTERS = 30
 """A TTL further from the next initial value tells nothing (ours)."""
 
@@ -30,15 +30,14 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         if not ttl or not far.any():
             continue
         peers = np.where(by_orig, case.addresses.resp[owned], case.addresses.orig[owned])
-        hosts = sorted_addresses(case.addresses.texts(np.unique(peers[far])).tolist())
-        near = set(np.unique(peers[(by_orig | by_resp) & ~far]).tolist()) - set(np.unique(peers[far]).tolist())
+        hosts = sorted_addresses(case.addresses.texts(distinct(peers[far])).tolist())
+        near = set(distinct(peers[(by_orig | by_resp) & ~far]).tolist()) - set(distinct(peers[far]).tolist())
         name = case.addresses.text(sender)
         between = int(routers[far].min())
         flow_ids = [
             *case.groups.flow_ids(of_sender, 100),
             *owned[far][:100].tolist(),
         ]
-        selected, packets = filters.of_flows(case, flow_ids)
         yield Finding(
             title=f"Announcements of {case.place(name)} cannot reach {counted(len(hosts), 'host')} behind a router",
             summary=(
@@ -49,8 +48,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flow_ids,
             first_record=case.first_record(flow_ids),
-            display_filter=selected,
-            packets=packets,
+            selection=filters.of_flows(case, flow_ids),
         )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from classifier.findings import needs
+from classifier.findings import filters, needs
 from classifier.findings.cameras import by_camera, camera_streams
 from classifier.findings.case import SECOND, Case
-from classifier.findings.endpoints import flows_filter
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.units import counted, span
 
@@ -19,10 +18,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         rare = [(apart, row) for apart, row in rare if apart > setting("seconds")]
         if rare:
             found.append((camera, server, rare))
-    for rank, (camera, server, rare) in enumerate(sorted(found, key=lambda item: -item[2][0][0])):
+    for camera, server, rare in sorted(found, key=lambda item: -item[2][0][0]):
         apart, row = rare[0]
         flows = list(dict.fromkeys(row["flow_id"] for _, row in rare))
-        text, packets = flows_filter(case, rank, flows)
         lasted = span(row["last_ns"] - row["first_ns"])
         keys = counted(row["key_frames"], "key frame") if row["key_frames"] else "no key frame at all"
         yield Finding(
@@ -35,8 +33,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, flows),
         )
 
 

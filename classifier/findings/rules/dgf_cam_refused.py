@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from classifier.evidence.collect import Replied
-from classifier.findings import needs
+from classifier.findings import filters, needs
 from classifier.findings.case import Case
-from classifier.findings.endpoints import flows_filter
 from classifier.findings.media import digifort_servers
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.units import counted
@@ -51,8 +50,8 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
                 pairs.setdefault(pair, []).append((flow, replies))
     found = [(pair, refused) for pair, refused in pairs.items() if _sure(refused, setting)]
     found.sort(key=lambda item: (-len(item[1]), item[0]))
-    for rank, (pair, refused) in enumerate(found):
-        yield _finding(case, rank, pair, refused, tried[pair])
+    for pair, refused in found:
+        yield _finding(case, pair, refused, tried[pair])
 
 
 def _sure(refused: list[tuple[int, list[Replied]]], setting: Callable[[str], float]) -> bool:
@@ -63,9 +62,7 @@ def _sure(refused: list[tuple[int, list[Replied]]], setting: Callable[[str], flo
     return twice or len(refused) >= setting("connections")
 
 
-def _finding(
-    case: Case, rank: int, pair: tuple[int, int], refused: list[tuple[int, list[Replied]]], tried: int
-) -> Finding:
+def _finding(case: Case, pair: tuple[int, int], refused: list[tuple[int, list[Replied]]], tried: int) -> Finding:
     server, camera = (case.place(case.addresses.text(number)) for number in pair)
     last = [replies[-1] for _, replies in refused]
     statuses = [item.status for item in last]
@@ -73,7 +70,6 @@ def _finding(
     meaning, remedy = _MEANING[most]
     counts = [f"{counted(statuses.count(status), 'time')} {status}" for status in sorted(set(statuses))]
     flows = [flow for flow, _ in refused]
-    text, packets = flows_filter(case, rank, flows)
     first = min(last, key=lambda item: item.ts_ns)
     return Finding(
         title=f"Camera {camera} refuses {server}: RTSP {most} ({meaning})",
@@ -83,8 +79,7 @@ def _finding(
         ),
         flow_ids=flows,
         first_record=first.record,
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, flows),
         remedy=remedy,
     )
 

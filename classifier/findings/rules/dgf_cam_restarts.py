@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from classifier.findings import needs
+from classifier.findings import filters, needs
 from classifier.findings.cameras import Row, by_camera, camera_streams
 from classifier.findings.case import Case
-from classifier.findings.endpoints import flows_filter
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.units import counted, span
 
@@ -20,10 +19,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         if again + inside >= setting("restarts"):
             found.append((again + inside, again, inside, camera, server, rows))
     found.sort(key=lambda item: -item[0])
-    for rank, (total, again, inside, camera, server, rows) in enumerate(found):
+    for total, again, inside, camera, server, rows in found:
         begin, last = min(row["first_ns"] for row in rows), max(row["last_ns"] for row in rows)
         flows = list(dict.fromkeys(row["flow_id"] for row in rows))
-        text, packets = flows_filter(case, rank, flows)
         how = []
         if again:
             how.append(f"{counted(again, 'time')} a new stream (another SSRC or port) followed one that had ended")
@@ -37,8 +35,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, flows),
         )
 
 

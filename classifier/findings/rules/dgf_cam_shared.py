@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from classifier.findings import needs
+from classifier.findings import filters, needs
 from classifier.findings.cameras import Row, by_camera, camera_streams
 from classifier.findings.case import SECOND, Case, listed, sorted_addresses
-from classifier.findings.endpoints import flows_filter
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.units import rate, span
 
@@ -23,10 +22,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         both = max((_overlap(a, b) for k, a in enumerate(spans) for b in spans[k + 1 :]), default=0)
         if both > setting("seconds") * SECOND:
             found.append((camera, sorted_addresses(readers), both))
-    for rank, (camera, readers, both) in enumerate(found):
+    for camera, readers, both in found:
         rows = [row for server in readers for row in groups[camera, server]]
         flows = list(dict.fromkeys(row["flow_id"] for row in rows))
-        text, packets = flows_filter(case, rank, flows)
         yield Finding(
             title=f"Camera {case.place(camera)} is read by {len(readers)} Digifort servers at once",
             summary=(
@@ -37,8 +35,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, flows),
         )
 
 

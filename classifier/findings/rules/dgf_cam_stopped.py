@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifier.evidence.marks import mark_bit
-from classifier.findings import needs
+from classifier.findings import filters, needs
 from classifier.findings.cameras import Row, by_camera, camera_streams
 from classifier.findings.case import SECOND, Array, Case, listed
-from classifier.findings.endpoints import flows_filter
 from classifier.findings.examine import FINDINGS_OF_A_RULE
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.flows.table import TCP_STATES
@@ -110,7 +109,6 @@ def _finding(case: Case, rank: int, group: list[_Stop], end: int) -> Finding:
         else "No TEARDOWN and no orderly end of the RTSP connection was captured."
     )
     flows = [flow for stop in group for flow in stop.flows]
-    text, packets = flows_filter(case, rank, flows)
     common = (
         " Look for what they share: a switch, its power, an uplink, a group of the server's configuration."
         if len(group) > 1
@@ -123,8 +121,7 @@ def _finding(case: Case, rank: int, group: list[_Stop], end: int) -> Finding:
         ),
         flow_ids=flows,
         first_record=case.first_record(flows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, flows),
         remedy=RULE.remedy + common,
     )
 

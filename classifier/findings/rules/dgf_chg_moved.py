@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from classifier.evidence.marks import CONFIRMS, PROVES
-from classifier.findings import needs
-from classifier.findings.case import Case, listed
-from classifier.findings.endpoints import by_responder, endpoint_filter, originators
+from classifier.findings import filters, needs
+from classifier.findings.case import TCP, Case, listed
+from classifier.findings.endpoints import by_responder, originators
 from classifier.findings.model import Finding, Rule
 from classifier.matching.content import bits_of
 from classifier.units import counted
@@ -24,18 +24,17 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             continue
         shown = (case.flows.evidence & bits_of(signature.content, PROVES, CONFIRMS)) != 0
         moved = case.owned_by(component) & shown & ~signature.ports.mask()[case.flows.resp_port]
-        for rank, (address, port, rows) in enumerate(by_responder(case, np.flatnonzero(moved))):
-            yield _finding(case, rank, component, address, port, rows.tolist())
+        for address, port, rows in by_responder(case, np.flatnonzero(moved)):
+            yield _finding(case, component, address, port, rows.tolist())
 
 
-def _finding(case: Case, rank: int, component: str, address: str, port: int, rows: list[int]) -> Finding:
+def _finding(case: Case, component: str, address: str, port: int, rows: list[int]) -> Finding:
     signature = case.facts.signatures.get(component)
     usual = signature.ports.text() if signature else ""
     name = case.facts.signatures.name_of(component)
     clients = listed([case.place(item) for item in originators(case, np.array(rows))], "host")
     proofs = [proof for flow in rows[:100] for proof in case.labels.proofs.of(flow)]
     record = min((proof.record for proof in proofs), default=0)
-    text, packets = endpoint_filter(case, rank, address, port)
     return Finding(
         title=f"{name} on {case.place(address)} answers on port {port}, not on {usual}",
         summary=(
@@ -45,8 +44,7 @@ def _finding(case: Case, rank: int, component: str, address: str, port: int, row
         ),
         flow_ids=rows,
         first_record=record or case.first_record(rows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_endpoint(case, address, port, TCP),
         remedy=(
             f"Firewalls and clients must name {port}/tcp. Connections without such proof are found too with "
             f"--map {component}={port}/tcp."

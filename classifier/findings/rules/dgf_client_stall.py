@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from classifier.findings import needs
+from classifier.findings import filters, needs
 from classifier.findings.case import SECOND, Array, Case
-from classifier.findings.endpoints import flows_filter
-from classifier.findings.media import captured_between
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.units import counted, percent, rate, span
 
@@ -44,9 +42,12 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     stood = tcp.resp["stall_ns"] >= setting("stall_s") * SECOND
     stood &= tcp.resp["unseen_bytes"] <= _UNSEEN * sent
     rows = np.flatnonzero(video & (full | stood))
-    captured, begin = captured_between(case), tcp.resp["stall_at_ns"]
+    begin = tcp.resp["stall_at_ns"]
     end = begin + tcp.resp["stall_ns"]
-    there = [bool(full[row]) or captured(int(begin[row]) + BIN_NS, int(end[row]) - BIN_NS) for row in rows.tolist()]
+    there = [
+        bool(full[row]) or case.captured_between(int(begin[row]) + BIN_NS, int(end[row]) - BIN_NS)
+        for row in rows.tolist()
+    ]
     rows = rows[np.array(there, bool)]
     pair = case.addresses.orig[flow[rows]] * max(len(case.addresses), 1) + case.addresses.resp[flow[rows]]
     order = np.lexsort((-np.maximum(tcp.orig["zero_window_ns"][rows], tcp.resp["stall_ns"][rows]), pair))
@@ -54,11 +55,11 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     groups = np.split(rows, np.flatnonzero(pair[1:] != pair[:-1]) + 1) if len(rows) else []
     longest = [-int(max(tcp.orig["zero_window_ns"][group[0]], tcp.resp["stall_ns"][group[0]])) for group in groups]
     ranked = [groups[k] for k in np.argsort(longest, kind="stable").tolist()]
-    found = [_finding(case, rank, group, setting) for rank, group in enumerate(ranked)]
+    found = [_finding(case, group, setting) for group in ranked]
     yield from sorted(found, key=lambda item: item.severity == "info")
 
 
-def _finding(case: Case, rank: int, rows: Array, setting: Callable[[str], float]) -> Finding:
+def _finding(case: Case, rows: Array, setting: Callable[[str], float]) -> Finding:
     """One client and server; `rows` of the TCP table, the longest stand-still first."""
     flows, tcp = case.flows, case.read.tcp
     worst = int(rows[0])
@@ -81,14 +82,12 @@ def _finding(case: Case, rank: int, rows: Array, setting: Callable[[str], float]
     if len(rows) > 1:
         parts.append(f"{counted(len(rows) - 1, 'further connection')} of this client did so too.")
     ids = tcp.flow[rows].tolist()
-    text, packets = flows_filter(case, rank, ids)
     return Finding(
         title=f"Video from {server} to client {client} stands still, for {span(max(zero, stall))}",
         summary=" ".join(parts),
         flow_ids=ids,
         first_record=case.first_record(ids),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, ids),
         severity=severity,
         remedy=remedy,
     )

@@ -29,7 +29,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         troubles.append((not item.never, -len(item.failing), server, port, item))
     for *_, item in sorted(troubles, key=lambda each: each[:4]):
         flows = failures.flows(case, item)
-        text, packets = failures.selection(case, item)
         yield Finding(
             title=failures.title(case, item),
             summary=f"{failures.summary(case, item)}{_beside(case, rows, item)}",
@@ -37,8 +36,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             severity="error" if item.never else "warning",
             flow_ids=flows,
             first_record=case.first_record(flows),
-            display_filter=text,
-            packets=packets,
+            selection=failures.selection(case, item),
         )
 
 

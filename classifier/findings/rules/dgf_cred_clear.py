@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.evidence.marks import mark_bit
-from classifier.findings import needs
-from classifier.findings.case import Array, Case, joined, listed
-from classifier.findings.endpoints import by_responder, endpoint_filter, flows_filter, originators
+from classifier.findings import filters, needs
+from classifier.findings.case import TCP, Array, Case, joined, listed
+from classifier.findings.endpoints import by_responder, originators
 from classifier.findings.media import digifort_servers
 from classifier.findings.model import Finding, Rule
 from classifier.units import counted
@@ -24,10 +25,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     if not clear.any():
         return
     ours = clear & case.of_product("digifort")
-    for rank, (address, port, rows) in enumerate(by_responder(case, np.flatnonzero(ours))):
+    for address, port, rows in by_responder(case, np.flatnonzero(ours)):
         component = case.labels.components[int(case.labels.component[rows[0]])]
         name = case.facts.signatures.name_of(component)
-        text, packets = endpoint_filter(case, rank, address, port)
         yield Finding(
             title=f"Passwords for {name} on {joined(address, port)} cross the network in clear",
             summary=(
@@ -36,15 +36,13 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=rows.tolist(),
             first_record=_record(case, rows),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_endpoint(case, address, port, TCP),
         )
     servers = digifort_servers(case)
     opened = np.isin(case.addresses.orig, [case.addresses.find(server) for server in servers])
-    for rank, number in enumerate(np.unique(case.addresses.orig[clear & opened & ~ours]).tolist()):
+    for number in distinct(case.addresses.orig[clear & opened & ~ours]).tolist():
         rows = np.flatnonzero(clear & opened & ~ours & (case.addresses.orig == number))
         cameras = [joined(address, port) for address, port, _ in by_responder(case, rows)]
-        text, packets = flows_filter(case, rank, rows.tolist())
         yield Finding(
             title=f"Digifort server {case.place(case.addresses.text(number))} sends camera passwords in clear",
             summary=(
@@ -53,8 +51,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=rows.tolist(),
             first_record=_record(case, rows),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, rows.tolist()),
             remedy=(
                 "Set the cameras to Digest authentication (or HTTPS and RTSPS where both sides can), give the server "
                 "an account of its own on them, and keep them in a network of their own. Change these passwords if the "

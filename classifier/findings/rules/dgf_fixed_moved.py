@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.evidence.marks import mark_bit
-from classifier.findings import needs
-from classifier.findings.case import UDP, Case, listed, sorted_addresses
-from classifier.findings.endpoints import by_responder, endpoint_filter, flows_filter, originators
+from classifier.findings import filters, needs
+from classifier.findings.case import TCP, UDP, Case, listed, sorted_addresses
+from classifier.findings.endpoints import by_responder, originators
 from classifier.findings.media import digifort_servers
 from classifier.findings.model import Finding, Rule, Skipped
 from classifier.units import counted
@@ -39,10 +40,9 @@ def _api(case: Case) -> Iterator[Finding]:
     shown = (case.flows.evidence & mark_bit("digifort_interface_path")) != 0
     moved = case.owned_by("digifort.http_api") & shown & ~signature.ports.mask()[case.flows.resp_port]
     usual = signature.ports.text()
-    for rank, (address, port, rows) in enumerate(by_responder(case, np.flatnonzero(moved))):
+    for address, port, rows in by_responder(case, np.flatnonzero(moved)):
         flows = rows.tolist()
         clients = listed([case.place(item) for item in originators(case, rows)], "host")
-        text, packets = endpoint_filter(case, rank, address, port)
         yield Finding(
             title=f"The Digifort API of {case.place(address)} is asked on port {port}, not on {usual}",
             summary=(
@@ -51,8 +51,7 @@ def _api(case: Case) -> Iterator[Finding]:
             ),
             flow_ids=flows,
             first_record=_record(case, flows, "digifort_interface_path"),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_endpoint(case, address, port, TCP),
         )
 
 
@@ -69,11 +68,10 @@ def _media(case: Case) -> Iterator[Finding]:
             continue
         if row["sender_address"] not in servers and "camera" in case.roles.get(row["sender_address"], ()):
             outside.setdefault(target, []).append(row)
-    for rank, (target, rows) in enumerate(outside.items()):
+    for target, rows in outside.items():
         flows = list(dict.fromkeys(int(str(row["flow_id"])) for row in rows))
         ports = sorted({int(str(row["receiver_port"])) for row in rows})
         cameras = listed([case.place(item) for item in sorted({str(row["sender_address"]) for row in rows})], "camera")
-        text, packets = flows_filter(case, rank, flows)
         yield Finding(
             title=f"Cameras send media to {case.place(target)} outside the ports {signature.ports.text()}",
             summary=(
@@ -83,8 +81,7 @@ def _media(case: Case) -> Iterator[Finding]:
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, flows),
         )
 
 
@@ -100,7 +97,7 @@ def _answers(case: Case) -> Iterator[Finding]:
     # what only the other side sent: (host, its port) of the silent end
     only_to_resp, only_to_orig = ssdp & (flows.resp_packets == 0), ssdp & (flows.orig_packets == 0)
     searchers = np.intersect1d(orig[from_port], np.concatenate([resp[only_to_resp], orig[only_to_orig]]))
-    for rank, host in enumerate(searchers.tolist()[:_LOOKED_AT]):
+    for host in searchers.tolist()[:_LOOKED_AT]:
         own = np.zeros(65536, bool)  # ports that it sent from, or where announcements come
         own[flows.orig_port[udp & (orig == host) & (flows.orig_packets > 0)]] = True
         own[flows.resp_port[udp & (resp == host) & (flows.resp_packets > 0)]] = True
@@ -111,10 +108,9 @@ def _answers(case: Case) -> Iterator[Finding]:
         rows = np.flatnonzero((astray | turned) & (flows.last_ns >= begin))
         if not len(rows):
             continue
-        ports = np.unique(np.where(turned[rows], flows.orig_port[rows], flows.resp_port[rows])).tolist()
-        senders = np.unique(np.where(turned[rows], resp[rows], orig[rows]))
+        ports = distinct(np.where(turned[rows], flows.orig_port[rows], flows.resp_port[rows])).tolist()
+        senders = distinct(np.where(turned[rows], resp[rows], orig[rows]))
         devices = listed(sorted_addresses(case.addresses.texts(senders).tolist()))
-        text, packets = flows_filter(case, rank, rows.tolist())
         address = case.addresses.text(host)
         yield Finding(
             title=f"UPnP answers to {case.place(address)} come to another port than {signature.ports.text()}",
@@ -124,8 +120,7 @@ def _answers(case: Case) -> Iterator[Finding]:
             ),
             flow_ids=rows.tolist(),
             first_record=case.first_record(rows.tolist()),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, rows.tolist()),
         )
 
 

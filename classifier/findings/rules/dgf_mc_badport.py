@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from classifier.arrays import distinct
 from classifier.findings import filters
 from classifier.findings.case import Case, listed
-from classifier.findings.groups import distinct
-from classifier.findings.model import Finding, Rule
+from classifier.findings.model import Finding, Rule, nothing
 from classifier.findings.multicast import FIRST_PORT, LAST_PORT, MEDIA_GROUP, MEDIA_SOURCE, media_groups
 from classifier.units import counted
 
@@ -21,7 +21,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         ports = distinct(rows["port"]).tolist()
         senders = [case.addresses.text(int(number)) for number in distinct(rows["sender"])]
         only = ports[0] if len(ports) == 1 else None
-        selected, packets = filters.to_group(case, group.address, only) if only is not None else ("", None)
         flow_ids = group.flow_ids(rows)
         yield Finding(
             title=f"Packets to the media group {group.address} on {listed([str(port) for port in ports], 'port')}",
@@ -33,8 +32,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flow_ids,
             first_record=case.first_record(flow_ids),
-            display_filter=selected,
-            packets=packets,
+            selection=filters.to_group(case, group.address, only) if only is not None else nothing,
         )
 
 

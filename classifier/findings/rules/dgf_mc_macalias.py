@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from classifier.arrays import distinct
 from classifier.findings import filters
 from classifier.findings.case import Case, listed
-from classifier.findings.groups import ANNOUNCEMENT, MEDIA, Group, distinct, group_mac
-from classifier.findings.model import Finding, Rule
+from classifier.findings.groups import ANNOUNCEMENT, MEDIA, Group, group_mac
+from classifier.findings.model import Finding, Rule, nothing
 from classifier.findings.multicast import GROUPS, MEDIA_SOURCE
 from classifier.tables.addresses import mac_text
 from classifier.units import counted, rate
@@ -38,7 +39,6 @@ def _finding(case: Case, group: Group, others: list[Group]) -> Finding:
     said = [f"{each.address} {_use(each)}" for each in (group, *others[:4])]
     sending = bool(group.packets) and any(other.packets for other in others)
     shown = next((each for each in (*others, group) if each.packets), group)
-    selected, packets = filters.to_group(case, shown.address) if shown.packets else ("", None)
     flow_ids = [flow for each in (*others, group) for flow in each.flow_ids(most=100)]
     first = case.first_record(flow_ids) or min((item.record for each in others for item in each.messages), default=0)
     return Finding(
@@ -50,8 +50,7 @@ def _finding(case: Case, group: Group, others: list[Group]) -> Finding:
         ),
         flow_ids=flow_ids,
         first_record=first,
-        display_filter=selected,
-        packets=packets,
+        selection=filters.to_group(case, shown.address) if shown.packets else nothing,
         severity="warning" if sending else "info",
     )
 
@@ -59,8 +58,7 @@ def _finding(case: Case, group: Group, others: list[Group]) -> Finding:
 def _use(group: Group) -> str:
     if not group.packets:
         return f"was joined by {counted(len(group.members), 'host')}, nothing is sent to it here"
-    bps = group.wire * 8 / max((group.last_ns - group.first_ns) / 1e9, 1.0)
-    return f"gets {rate(bps)} from {counted(len(group.senders), 'sender')}"
+    return f"gets {rate(group.bps)} from {counted(len(group.senders), 'sender')}"
 
 
 RULE = Rule(

@@ -47,7 +47,6 @@ def _of_source(case: Case, group: Group, row: Array, setting: Callable[[str], fl
     ]
     sender, port = case.addresses.text(int(row["sender"][0])), int(row["port"][0])
     flow_ids = list(dict.fromkeys(flow for ssrc in mixed for _, flow in streams[ssrc]))
-    selected, packets = filters.of_flows(case, flow_ids)
     yield Finding(
         title=f"{len(mixed)} streams of {case.place(sender)} on one port of the media group: {group.address}:{port}",
         summary=(
@@ -56,8 +55,7 @@ def _of_source(case: Case, group: Group, row: Array, setting: Callable[[str], fl
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
-        display_filter=selected,
-        packets=packets,
+        selection=filters.of_flows(case, flow_ids),
     )
 
 

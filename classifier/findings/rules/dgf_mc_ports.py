@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import filters
-from classifier.findings.case import NAMED, Array, Case
-from classifier.findings.groups import Group, distinct
+from classifier.findings.case import NAMED, Case
+from classifier.findings.groups import Group, lasted_s
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.findings.multicast import FIRST_PORT, LAST_PORT, MEDIA_GROUP, MEDIA_SOURCE, good_ports, media_groups
 from classifier.tables.facts import highest, lowest, sums
@@ -41,25 +42,19 @@ def _finding(case: Case, group: Group, setting: Callable[[str], float]) -> Findi
         if wrapped
         else ""
     )
-    selected, packets = filters.to_group(case, group.address)
     flow_ids = group.flow_ids(rows)
     what = f"port {int(ports[0])}" if len(ports) == 1 else f"{len(ports):,} ports, {int(ports[0])} to {int(ports[-1])}"
     return Finding(
         title=f"The media group {group.address} uses {what}",
         summary=(
             f"One port is one stream. At most {counted(most, 'port')} in one second, first at {case.at(when)}. From "
-            f"{counted(len(distinct(rows['sender'])), 'sender')}, {rate(float(wire.sum()) * 8 / _seconds(rows))} "
+            f"{counted(len(distinct(rows['sender'])), 'sender')}, {rate(float(wire.sum()) * 8 / lasted_s(rows))} "
             f"together while sent. By port: {rates}{rest}.{wrap}"
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
-        display_filter=selected,
-        packets=packets,
+        selection=filters.to_group(case, group.address),
     )
-
-
-def _seconds(rows: Array) -> float:
-    return max(float(rows["last_ns"].max() - rows["first_ns"].min()) / 1e9, 1.0)
 
 
 RULE = Rule(

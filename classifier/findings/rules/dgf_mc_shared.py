@@ -70,7 +70,6 @@ def _shared(case: Case, group: Group, setting: Callable[[str], float]) -> Findin
         if ports
         else " No port had two senders at the same time, so far; each server counts its ports up on its own."
     )
-    selected, packets = filters.to_group(case, group.address)
     flow_ids = [flow for sender in both for flow in group.flow_ids(rows[sender], 200)]
     return Finding(
         title=f"{len(both)} servers share the media group {group.address}: {listed(names)}",
@@ -81,8 +80,7 @@ def _shared(case: Case, group: Group, setting: Callable[[str], float]) -> Findin
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
-        display_filter=selected,
-        packets=packets,
+        selection=filters.to_group(case, group.address),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from classifier.findings import filters
 from classifier.findings.case import Case, listed
 from classifier.findings.groups import ANNOUNCEMENT, MEDIA, Group
-from classifier.findings.model import SEVERITIES, Finding, Rule, Skipped
+from classifier.findings.model import SEVERITIES, Finding, Rule, Skipped, nothing
 from classifier.findings.multicast import ANNOUNCE_SOURCE, GROUPS
 from classifier.findings.snooping import (
     AGE,
@@ -81,7 +81,6 @@ def _verdicts(case: Case, setting: Values) -> tuple[Verdicts, list[str]]:
 
 def _finding(case: Case, group: Group, use: str, said: list[tuple[str, str, str]]) -> Finding:
     said = sorted(said, key=lambda item: SEVERITIES.index(item[0]))
-    selected, packets = filters.to_group(case, group.address) if group.packets else ("", None)
     flow_ids = group.flow_ids()
     first = case.first_record(flow_ids) or min((item.record for item in group.messages), default=0)
     consequence = (
@@ -95,8 +94,7 @@ def _finding(case: Case, group: Group, use: str, said: list[tuple[str, str, str]
         "here.",
         flow_ids=flow_ids,
         first_record=first,
-        display_filter=selected,
-        packets=packets,
+        selection=filters.to_group(case, group.address) if group.packets else nothing,
         severity=said[0][0],
     )
 

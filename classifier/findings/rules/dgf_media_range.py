@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from classifier.findings import needs
+from classifier.arrays import distinct
+from classifier.findings import filters, needs
 from classifier.findings.case import UDP, Array, Case
-from classifier.findings.model import Finding, Rule, Setting
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Rule, Setting
 from classifier.units import percent
 
 
@@ -25,7 +26,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     rows, port = rows[inside], port[inside]
     server = case.own_address(rows)
     room = len(signature.ports)
-    for number in np.unique(server).tolist():
+    for number in distinct(server).tolist():
         mine = server == number
         most, at_ns = most_at_once(port[mine], flows.first_ns[rows[mine]], flows.last_ns[rows[mine]])
         share = most / room
@@ -34,22 +35,21 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         address = case.addresses.text(number)
         here = rows[mine]
         low, high = int(port[mine].min()), int(port[mine].max())
-        text, packets = _filter(case, address, number, low, high)
         yield Finding(
             title=f"{case.place(address)} uses {percent(share)} of its UDP ports for camera media",
             summary=(
                 f"{most:,} of the {room:,} ports {signature.ports.text()} were in use at once at {case.at(at_ns)} "
-                f"({len(np.unique(port[mine])):,} in the whole capture, {low} to {high}). A camera takes two where "
+                f"({len(distinct(port[mine])):,} in the whole capture, {low} to {high}). A camera takes two where "
                 "RTCP has a port of its own. When the range is used up, further cameras get no media by UDP."
             ),
-            flow_ids=here[:1000].tolist(),
+            flow_ids=here[:FLOWS_OF_A_FINDING].tolist(),
             first_record=case.first_record(here.tolist()),
-            display_filter=text,
-            packets=packets,
+            selection=_filter(case, address, number, low, high),
             severity="warning" if share > setting("full") else "info",
         )
 
 
+@filters.later
 def _filter(case: Case, address: str, number: int, low: int, high: int) -> tuple[str, int]:
     """All UDP to these ports of the server."""
     flows = case.flows

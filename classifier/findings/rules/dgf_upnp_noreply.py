@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.evidence.collect import IcmpError
 from classifier.evidence.marks import mark_bit
-from classifier.findings import needs
+from classifier.findings import filters, needs
 from classifier.findings.case import SECOND, UDP, Array, Case, joined, listed, sorted_addresses
-from classifier.findings.endpoints import flows_filter
 from classifier.findings.examine import FINDINGS_OF_A_RULE
 from classifier.findings.model import Finding, Rule, Setting, Skipped
 from classifier.units import counted, span
@@ -34,14 +34,14 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
     flows, orig, resp = case.flows, case.addresses.orig, case.addresses.resp
     asked = (flows.proto == UDP) & ports[flows.orig_port] & (flows.orig_packets > 0)
     asked &= case.addresses.group[resp] & ((flows.evidence & mark_bit("ssdp")) != 0)
-    hosts = np.unique(orig[asked]).tolist()
+    hosts = distinct(orig[asked]).tolist()
     if len(hosts) > _LOOKED_AT:
         yield Skipped(f"{len(hosts):,} hosts search from this port; only {_LOOKED_AT} of them were looked at")
-    for rank, number in enumerate(hosts[:_LOOKED_AT]):
+    for number in hosts[:_LOOKED_AT]:
         rows = np.flatnonzero(asked & (orig == number))
         host, port = case.addresses.text(number), int(flows.orig_port[rows[0]])
         if (host, port) not in refused:
-            yield from _silence(case, setting, rank, number, port, rows)
+            yield from _silence(case, setting, number, port, rows)
 
 
 def _refuses(error: IcmpError) -> bool:
@@ -81,8 +81,7 @@ def _refusal(case: Case, rank: int, host: str, port: int, errors: list[IcmpError
         ),
         flow_ids=flows,
         first_record=first.record,
-        display_filter=text if same else "",
-        packets=count if same else None,
+        selection=lambda: (text if same else "", count),
         severity="warning",
     )
 
@@ -96,7 +95,7 @@ def _answers(case: Case, host: str, port: int) -> list[int]:
 
 
 def _silence(
-    case: Case, setting: Callable[[str], float], rank: int, number: int, port: int, rows: Array
+    case: Case, setting: Callable[[str], float], number: int, port: int, rows: Array
 ) -> Iterator[Finding | Skipped]:
     flows, orig, resp, host = case.flows, case.addresses.orig, case.addresses.resp, case.addresses.text(number)
     begin = int(flows.first_ns[rows].min())
@@ -117,7 +116,6 @@ def _silence(
     devices = _devices(case, number)
     searches = int(flows.orig_packets[rows].sum())
     mx = f"MX {wait} s" if wait >= 0 else f"no MX seen, {setting('wait_s'):.0f} s assumed"
-    text, packets = flows_filter(case, rank, rows.tolist())
     known = (
         f"UPnP devices are there: {listed(devices)} sent SSDP."
         if devices
@@ -131,8 +129,7 @@ def _silence(
         ),
         flow_ids=rows.tolist(),
         first_record=case.first_record(rows.tolist()),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, rows.tolist()),
         severity="warning" if devices else "info",
     )
 
@@ -143,7 +140,7 @@ def _devices(case: Case, asker: int) -> list[str]:
     ssdp = (flows.proto == UDP) & ((flows.evidence & mark_bit("ssdp")) != 0)
     searching = {item.address for item in case.read.searched}
     sent = np.concatenate([orig[ssdp & (flows.orig_packets > 0)], resp[ssdp & (flows.resp_packets > 0)]])
-    found = set(case.addresses.texts(np.unique(sent[sent != asker])).tolist())
+    found = set(case.addresses.texts(distinct(sent[sent != asker])).tolist())
     by_role = {address for address, words in case.roles.items() if "UPnP device" in words}
     return sorted_addresses((found - searching) | (by_role - {case.addresses.text(asker)}))
 

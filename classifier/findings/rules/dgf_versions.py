@@ -37,7 +37,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         lines.append(f"{name} {case.place(joined(address, port))}: {version}")
     first = min((proof for _, proof in said.values()), key=lambda item: item.ts_ns)
     ids = list(dict.fromkeys(flow for flow, _ in said.values()))
-    text, packets = of_flows(case, ids)
     differ = len(versions) > 1
     yield Finding(
         title=f"Digifort servers of {len(versions)} different versions"
@@ -54,8 +53,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         ),
         flow_ids=ids,
         first_record=first.record,
-        display_filter=text,
-        packets=packets,
+        selection=of_flows(case, ids),
         severity="warning" if differ else "info",
     )
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from classifier.evidence.marks import mark_bit
-from classifier.findings import needs
-from classifier.findings.case import Case, listed
-from classifier.findings.endpoints import by_responder, endpoint_filter, originators
+from classifier.findings import filters, needs
+from classifier.findings.case import TCP, Case, listed
+from classifier.findings.endpoints import by_responder, originators
 from classifier.findings.model import Finding, Rule, Setting
 from classifier.units import counted, size
 
@@ -22,7 +22,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     server = np.unique(case.addresses.resp[web] << 16 | flows.resp_port[web], return_inverse=True)[1]
     much = np.bincount(server, flows.resp_wire[web]) > setting("megabytes") * MEGABYTE  # to one client at least
     much |= np.bincount(server, (flows.evidence[web] & mark_bit("mjpeg")) != 0) > 0
-    for rank, (address, port, rows) in enumerate(by_responder(case, web[much[server]])):
+    for address, port, rows in by_responder(case, web[much[server]]):
         clients = originators(case, rows)
         sent = int(flows.resp_wire[rows].sum())
         pictures = rows[(flows.evidence[rows] & mark_bit("mjpeg")) != 0]
@@ -34,7 +34,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             if len(pictures)
             else ""
         )
-        text, packets = endpoint_filter(case, rank, address, port)
         yield Finding(
             title=f"Web server {case.place(address)}:{port} sends more than its pages: {size(sent)}",
             summary=(
@@ -44,8 +43,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=heavy.tolist(),
             first_record=case.first_record(heavy.tolist()),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_endpoint(case, address, port, TCP),
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import filters, needs
 from classifier.findings.audio import audio_flows, listeners
 from classifier.findings.case import SECOND, Case, listed
@@ -21,7 +22,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     since = np.array([rejections.errors[k].first_ns for k in rejections.error_of_flow[rows].tolist()], "i8")
     rows = rows[case.flows.last_ns[rows] - since >= setting("seconds") * SECOND]
     groups: dict[str, list[int]] = {}
-    for number in np.unique(rejections.error_of_flow[rows]).tolist():
+    for number in distinct(rejections.error_of_flow[rows]).tolist():
         groups.setdefault(rejections.errors[number].sender, []).append(number)
     for sender, numbers in groups.items():
         mine = rows[np.isin(rejections.error_of_flow[rows], numbers)]
@@ -33,7 +34,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         itself = clients == [sender]
         nobody = itself and kind_of(error) == PORT
         flows = mine.tolist()
-        text, packets = filters.of_flows(case, flows)
         by = "the client itself" if itself else "a device on the way"
         yield Finding(
             title=f"Audio for {listed(clients)} does not arrive: {sender} answers unreachable",
@@ -46,8 +46,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, flows),
             remedy=(
                 "Close and open the audio in ControlPoint again; check that it still runs there and that its firewall "
                 "lets these ports in."

@@ -56,7 +56,6 @@ def _at_once(
     if len(busy) < 2:
         return
     flows = [flow for item in busy for flow in item.flows]
-    text, packets = filters.of_flows(case, flows)
     what = listed([f"{item.client} on {item.port} ({counted(item.sent, 'packet')})" for item in busy])
     names = listed([str(item.port) if one_client else item.client for item in busy])
     title = (
@@ -76,8 +75,7 @@ def _at_once(
         summary=f"{case.place(server)} sends at the same time to {what}. {reason}",
         flow_ids=flows,
         first_record=case.first_record(flows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, flows),
     )
 
 
@@ -97,7 +95,6 @@ def _beyond(case: Case) -> Iterator[Finding]:
         return
     last = int(flows.resp_port[rows].max())
     clients = [addresses.text(number) for number in dict.fromkeys(addresses.resp[rows].tolist())]
-    text, packets = filters.of_flows(case, rows.tolist())
     yield Finding(
         title=f"Audio goes up to port {last}, above {top}",
         summary=(
@@ -108,8 +105,7 @@ def _beyond(case: Case) -> Iterator[Finding]:
         ),
         flow_ids=rows.tolist(),
         first_record=case.first_record(rows.tolist()),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, rows.tolist()),
         remedy=(
             f"If it is audio, allow {start}-{last}/udp and read the capture again with "
             f"--map {COMPONENT}={start}-{last}/udp."

@@ -46,14 +46,12 @@ def _finding(case: Case, server: str, items: list[Listener]) -> Finding:
     if unused:
         said.append(f"Not seen: {listed(unused)}; a client that has stopped, or one that this capture does not show.")
     flows = [flow for item in items for flow in item.flows]
-    text, packets = filters.of_flows(case, flows)
     return Finding(
         title=f"Audio from {server} to {counted(len(clients), 'client')}: {span}",
         summary=" ".join(said),
         flow_ids=flows,
         first_record=case.first_record(flows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, flows),
     )
 
 

@@ -15,7 +15,6 @@ from classifier.findings.model import Finding, Rule
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     for item in failing_services(case, "digital_sentry.diagnostics"):
         flows = failures.flows(case, item)
-        text, packets = failures.selection(case, item)
         video = case.owned_by("digital_sentry.video") & (case.addresses.resp == case.addresses.find(item.server))
         works = " Video on 18772/tcp of this server is in the capture." if np.any(video) else ""
         yield Finding(
@@ -26,8 +25,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),
-            display_filter=text,
-            packets=packets,
+            selection=failures.selection(case, item),
         )
 
 

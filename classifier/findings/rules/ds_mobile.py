@@ -14,7 +14,6 @@ from classifier.findings.model import Finding, Rule
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     for item in failing_services(case, "digital_sentry.mobile"):
         flows = failures.flows(case, item)
-        text, packets = failures.selection(case, item)
         refused = item.outcomes[0] == REFUSED
         yield Finding(
             title=failures.title(case, item),
@@ -24,8 +23,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),
-            display_filter=text,
-            packets=packets,
+            selection=failures.selection(case, item),
             remedy=(
                 f"If Pelco Mobile is wanted, check that DSWebService is installed and runs on {item.server}."
                 if refused

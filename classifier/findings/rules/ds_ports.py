@@ -51,7 +51,6 @@ def _finding(case: Case, rows: list[PortRow], client: str, server: str, items: l
     remark = " The Diagnostics tab and the version in the Systems tab need it, nothing else." if needed else ""
     same = [row for row in rows if row.client == client and row.server in (server, "")]
     flows = [flow for item in troubles for flow in failures.flows(case, item)]
-    text, packets = filters.of_pair(case, client, server, items[0].port, troubles[0].proto)
     return Finding(
         title=f"{case.place(client)} {'does not reach' if always else 'does not always reach'} {ports} of {server}",
         summary=f"{what}{remark} All ports between them, as seen here: {matrix(same, case)}.",
@@ -59,8 +58,7 @@ def _finding(case: Case, rows: list[PortRow], client: str, server: str, items: l
         severity=severity,
         flow_ids=flows,
         first_record=case.first_record(flows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_pair(case, client, server, items[0].port, troubles[0].proto),
     )
 
 

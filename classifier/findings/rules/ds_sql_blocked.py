@@ -38,7 +38,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
     for (server, port), rows in silent.items():
         flows = [flow for row in rows for flow in found.answering(row.asker, server)]
         clients = list(dict.fromkeys(row.asker for row in rows))
-        text, packets = filters.of_flows(case, flows)
         yield Finding(
             title=f"{listed(clients)} learned SQL port {port}/tcp of {server}, did not use it",
             summary=(
@@ -50,8 +49,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             ),
             flow_ids=flows,
             first_record=rows[0].first.record,
-            display_filter=text,
-            packets=packets if text else None,
+            selection=filters.of_flows(case, flows),
             severity="info",
             remedy=(
                 "On the client check that its firewall lets the answer from port 1434/udp in, and what its program "
@@ -107,14 +105,12 @@ def _blocked(case: Case, server: str, port: int, outcome: int, items: list[tuple
         said.append("No RST either: the port is filtered, or nothing listens and Windows' firewall hides it.")
     if others:
         said.append(f"From {listed(sorted(set(others)))} it works.")
-    text, packets = filters.of_flows(case, flows)
     return Finding(
         title=f"{listed(clients)} cannot reach the SQL Server at {server} on {port}/tcp",
         summary=" ".join(said),
         flow_ids=flows,
         first_record=case.first_record(flows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, flows),
         remedy=(
             "Check that this instance runs, restart SQL Server Browser if the port is an old one, and look at the "
             f"firewalls: {port}/tcp."

@@ -36,7 +36,6 @@ def _changed(case: Case, server: str, rows: list[Told]) -> Finding:
         for asker in dict.fromkeys(row.asker for row in rows[:LOOKED_AT])
         for flow in found.answering(asker, server)
     ]
-    text, packets = filters.of_flows(case, flows)
     story = listed([f"{row.port}/tcp at {case.at(row.first.ts_ns)} (record {row.first.record})" for row in rows])
     return Finding(
         title=f"The SQL port of {rows[0].instance} at {server} changed from {rows[0].port} to {rows[-1].port}",
@@ -46,8 +45,7 @@ def _changed(case: Case, server: str, rows: list[Told]) -> Finding:
         ),
         flow_ids=flows,
         first_record=rows[1].first.record,
-        display_filter=text,
-        packets=packets if text else None,
+        selection=filters.of_flows(case, flows),
     )
 
 
@@ -73,7 +71,6 @@ def _elsewhere(case: Case) -> Iterator[Finding]:
             continue
         port = min(used)
         ids = own[flows.resp_port[own] == port].tolist()
-        text, packets = filters.of_flows(case, ids)
         yield Finding(
             title=f"{row.asker} is told SQL port {row.port} of {row.server} and uses {port}",
             summary=(
@@ -85,8 +82,7 @@ def _elsewhere(case: Case) -> Iterator[Finding]:
             ),
             flow_ids=ids,
             first_record=case.first_record(ids),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, ids),
         )
 
 

@@ -32,7 +32,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         flows = [*rows[numbers == number].tolist(), *found.rows[told & (found.server == number)].tolist()]
         ports = sorted({int(port) for port in case.flows.resp_port[rows[numbers == number]]})
         known = f" and {listed([f'{port}/tcp' for port in ports])}" if ports else " and its SQL port"
-        text, packets = filters.of_flows(case, flows)
         yield Finding(
             title=f"The database is off-box: {address}, video comes from {listed(videos)}",
             summary=(
@@ -42,8 +41,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             ),
             flow_ids=flows,
             first_record=case.first_record(flows),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, flows),
         )
 
 

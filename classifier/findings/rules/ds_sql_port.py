@@ -9,7 +9,7 @@ import numpy as np
 from classifier.findings import filters
 from classifier.findings.attempts import WORKED
 from classifier.findings.case import TCP, Case, listed
-from classifier.findings.model import Finding, Rule
+from classifier.findings.model import Finding, Rule, nothing
 from classifier.findings.ssrp import SENTRY_SITE, Told
 from classifier.units import counted
 
@@ -32,7 +32,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         clients = list(dict.fromkeys(row.asker for row in rows))
         working = [pair.client for pair in pairs if pair.worked]
         flows = [flow for pair in pairs for flow in case.attempts.flows_of(np.array([pair.number]), *WORKED).tolist()]
-        text, packets = filters.of_endpoint(case, server, port, TCP) if pairs else ("", None)
         changing = "" if port == SQL_DEFAULT else ", which SQL Server picks anew when it starts unless it is fixed"
         yield Finding(
             title=f"SQL Server {listed(names)} at {server} listens on {port}/tcp now",
@@ -44,8 +43,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flows,
             first_record=rows[0].first.record,
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_endpoint(case, server, port, TCP) if pairs else nothing,
         )
 
 

@@ -40,15 +40,13 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             said.append(
                 f"Other instances there have one: {listed(others)}. Nobody asked for {rows[0].instance} by name."
             )
-        text, packets = filters.of_flows(case, flows)
         findings.append(
             Finding(
                 title=f"SQL Server instance {rows[0].instance} at {server} has no TCP port",
                 summary=" ".join(said),
                 flow_ids=flows,
                 first_record=first.record,
-                display_filter=text,
-                packets=packets if text else None,
+                selection=filters.of_flows(case, flows),
                 severity="error" if named or not others else "info",
             )
         )

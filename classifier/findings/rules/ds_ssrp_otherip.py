@@ -24,7 +24,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         flows = [int(found.rows[row]) for pair in rows for row in pair]
         first = int(found.rows[rows[0][1]])
         reached = [c for c in clients[:50] if len(found.sql_flows(c, other_ip)) + len(found.sql_flows(c, asked_ip))]
-        text, packets = filters.of_flows(case, flows)
         said = (
             f"{listed(clients)} asked {case.place(asked_ip)} on 1434/udp; the answer to the same port came from "
             f"{case.place(other_ip)}: {counted(len(rows), 'time')}, the first at "
@@ -38,8 +37,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             summary=said,
             flow_ids=flows,
             first_record=int(case.flows.first_record[first]),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, flows),
             severity="info" if len(reached) == len(clients) else "warning",
         )
 

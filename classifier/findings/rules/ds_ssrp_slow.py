@@ -33,7 +33,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         address = case.addresses.text(server)
         ids = [int(found.rows[row]) for _, row, _ in items]
         clients = [case.addresses.text(int(found.client[row])) for _, row, _ in items]
-        text, packets = filters.of_flows(case, ids)
         yield Finding(
             title=f"The SQL Server Browser at {address} answers after {span(items[0][0])}",
             summary=(
@@ -43,8 +42,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=ids,
             first_record=case.first_record(ids),
-            display_filter=text,
-            packets=packets,
+            selection=filters.of_flows(case, ids),
         )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from classifier.findings import failures, filters, needs
-from classifier.findings.attempts import FAILED, REFUSED, Pair
-from classifier.findings.case import TCP, Array, Case
+from classifier.findings.attempts import REFUSED, Pair
+from classifier.findings.case import TCP, Case
 from classifier.findings.model import Finding, Rule
 from classifier.units import counted
 
@@ -18,9 +18,9 @@ LOOKED_AT = 1000
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     tried = case.attempts
     servers = set(case.hosts_of("digital_sentry.video"))
-    numbers = np.flatnonzero(_is_video(case) & tried.counts[:, list(FAILED)].any(axis=1) & ~tried.scanned)
+    numbers = tried.find(component="digital_sentry.video", proto=TCP)
     found = []
-    for number in numbers[:LOOKED_AT].tolist():
+    for number in numbers[tried.in_vain[numbers]][:LOOKED_AT].tolist():
         pair = tried.pair(number)
         if pair.worked:
             continue
@@ -33,17 +33,9 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     yield from sorted(found, key=lambda item: item.severity != "warning")
 
 
-def _is_video(case: Case) -> Array:
-    names = case.labels.components
-    number = names.index("digital_sentry.video") if "digital_sentry.video" in names else -2
-    hit: Array = (case.attempts.component == number) & (case.attempts.proto == TCP)
-    return hit
-
-
 def _finding(case: Case, pair: Pair, back: Pair | None, by_server: bool) -> Finding:
     item = failures.trouble(case, np.array([pair.number]))
     flows = failures.flows(case, item)
-    text, packets = filters.of_flows(case, flows)
     way = (
         f"The other way it works: {counted(back.worked, 'connection')} from {back.client} to {back.server}."
         if back is not None
@@ -57,8 +49,7 @@ def _finding(case: Case, pair: Pair, back: Pair | None, by_server: bool) -> Find
         summary=f"{failures.summary(case, item)} {way}{note} The port is wanted in both directions.",
         flow_ids=flows,
         first_record=case.first_record(flows),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, flows),
         severity="info" if note else "warning",
     )
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import attempts as at
 from classifier.findings import failures, filters, needs
 from classifier.findings.case import Array, Case, listed
 from classifier.findings.errors import TRACEROUTE
-from classifier.findings.model import Finding, Rule, Skipped
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Rule, Skipped
 from classifier.findings.ports import blocked_pairs
 from classifier.findings.services import service_order, touches_product
 from classifier.findings.ssrp import PORT as SSRP
@@ -25,7 +26,7 @@ LISTED = 19
 
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Skipped]:
     tried = case.attempts
-    failed = tried.counts[:, list(at.FAILED)].any(axis=1) & ~tried.scanned & ~blocked_pairs(case)
+    failed = tried.in_vain & ~blocked_pairs(case)
     failed &= ~(tried.counts[:, at.IGNORED] == tried.counts[:, list(at.FAILED)].sum(axis=1))  # NET-SYNACK-LOST
     failed &= ~((tried.proto == at.UDP) & (tried.port >= TRACEROUTE[0]) & (tried.port <= TRACEROUTE[1]))
     failed &= ~((tried.proto == at.UDP) & (tried.port == SSRP))  # NET-SSRP-SILENT, DS-SSRP-SILENT
@@ -54,7 +55,7 @@ def _rest(case: Case, pairs: Array, title: str) -> Finding:
     return Finding(
         title=title,
         summary=f"{counted(len(pairs), 'pair')} of client and service, with fewer attempts than those listed.",
-        flow_ids=flows[:1000].tolist(),
+        flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
         first_record=case.first_record(flows.tolist()),
         severity="warning" if touches_product(case, pairs).any() else "info",
     )
@@ -89,11 +90,10 @@ def _of_client(case: Case, client: str, numbers: Array) -> Finding:
     sums = tried.counts[numbers].sum(axis=0)
     how = ", ".join(f"{int(sums[k]):,} {failures.WORDS[k]}" for k in at.FAILED if sums[k])
     flows = tried.flows_of(numbers[:1000], *at.FAILED)
-    errors = np.unique(tried.rejections.error_of_flow[flows])
+    errors = distinct(tried.rejections.error_of_flow[flows])
     senders = sorted({tried.rejections.errors[k].sender for k in errors.tolist() if k >= 0})
     by = f" The rejections come from {listed(senders)}." if senders else ""
     first, last = int(tried.first_ns[numbers].min()), int(tried.last_ns[numbers].max())
-    text, packets = filters.of_flows(case, flows.tolist())
     return Finding(
         title=f"{case.place(client)} cannot reach {counted(len(numbers), 'service')}",
         summary=(
@@ -102,17 +102,15 @@ def _of_client(case: Case, client: str, numbers: Array) -> Finding:
         ),
         remedy="Check the network, the default gateway and the firewall of that host, then whether the targets are on.",
         severity="warning" if important.any() else "info",
-        flow_ids=flows[:1000].tolist(),
+        flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
         first_record=case.first_record(flows.tolist()),
-        display_filter=text,
-        packets=packets,
+        selection=filters.of_flows(case, flows.tolist()),
     )
 
 
 def _finding(case: Case, numbers: Array, important: bool) -> Finding:
     item = failures.trouble(case, numbers)
     flows = failures.flows(case, item)
-    text, packets = failures.selection(case, item)
     return Finding(
         title=failures.title(case, item),
         summary=failures.summary(case, item) + _only_by_port(case, item),
@@ -120,8 +118,7 @@ def _finding(case: Case, numbers: Array, important: bool) -> Finding:
         severity="warning" if important else "info",
         flow_ids=flows,
         first_record=case.first_record(flows),
-        display_filter=text,
-        packets=packets,
+        selection=failures.selection(case, item),
     )
 
 

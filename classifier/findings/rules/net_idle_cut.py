@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import needs
 from classifier.findings.case import SECOND, Case, listed
 from classifier.findings.idle import IDLE_NS, IdleCuts, idle_cuts
@@ -32,7 +33,7 @@ def _finding(case: Case, cuts: IdleCuts, which: np.ndarray, pairs: np.ndarray, i
     first_at = int(np.argmin(cuts.start_ns[which]))
     begin, length = int(cuts.start_ns[which][first_at]), int(silence[first_at])
     speakers = np.where(cuts.by_orig[which], case.addresses.orig[rows], case.addresses.resp[rows])
-    spoke = listed(case.addresses.texts(np.unique(speakers)).tolist())
+    spoke = listed(case.addresses.texts(distinct(speakers)).tolist())
     said = []
     if by_rst:
         said.append(f"{by_rst:,} answered by RST")

@@ -14,7 +14,6 @@ from classifier.units import span
 def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     for group, since, stop, again, restart in aged(case, setting, case.groups.all):
         flow_ids = group.flow_ids()
-        selected, packets = filters.to_group(case, group.address)
         yield Finding(
             title=f"{group.address} stops {span(stop - since)} after the last join, returns with a new one",
             summary=(
@@ -25,8 +24,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             ),
             flow_ids=flow_ids,
             first_record=case.first_record(flow_ids),
-            display_filter=selected,
-            packets=packets,
+            selection=filters.to_group(case, group.address),
         )
 
 

@@ -23,8 +23,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         return
     groups.sort(key=lambda group: (aliases_link_local(group.address), -group.wire))
     expected = [group.address for group in groups if aliases_link_local(group.address)]
-    bps = {group.address: group.wire * 8 / max((group.last_ns - group.first_ns) / 1e9, 1.0) for group in groups}
-    said = [f"{group.address} {rate(bps[group.address])}, {group.pps():.0f} packets/s" for group in groups]
+    said = [f"{group.address} {rate(group.bps)}, {group.pps():.0f} packets/s" for group in groups]
     where = (
         "a port that has no part in it"
         if case.vantage.place == BYSTANDER
@@ -44,17 +43,16 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         f"{setting('age'):.0f} s."
     )
     flow_ids = [flow for group in groups for flow in group.flow_ids(most=100)]
-    selected, packets = filters.to_group(case, groups[0].address)
+    total = rate(sum(group.bps for group in groups))
     yield Finding(
-        title=f"Multicast floods {where}: {rate(sum(bps.values()))} of {listed([group.address for group in groups])}",
+        title=f"Multicast floods {where}: {total} of {listed([group.address for group in groups])}",
         summary=(
             f"{listed(said)}. No join for {'them' if len(groups) > 1 else 'it'} passed here. {querier} Snooping is "
             f"off, or the switch sends groups that nobody registered to all ports.{note}"
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
-        display_filter=selected,
-        packets=packets,
+        selection=filters.to_group(case, groups[0].address),
         severity="info" if len(expected) == len(groups) else "warning",
     )
 

@@ -17,7 +17,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             yield item
             continue
         group, leave, too_many = item
-        selected, packets = filters.to_group(case, group.address)
         yield Finding(
             title=f"{group.address} goes on after {case.place(leave.host)} left it",
             summary=(
@@ -27,8 +26,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             ),
             flow_ids=group.flow_ids(),
             first_record=leave.record,
-            display_filter=selected,
-            packets=packets,
+            selection=filters.to_group(case, group.address),
         )
 
 

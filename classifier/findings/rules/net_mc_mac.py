@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.columns import encapsulation_name
 from classifier.findings import filters
 from classifier.findings.case import Array, Case, listed
-from classifier.findings.model import Finding, Rule
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Rule
 from classifier.tables.addresses import mac_text
 from classifier.units import counted
 
@@ -22,7 +23,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
     wrong = flows[(mac != 0) & (mac != _expected(case, flows)) & (case.flows.resp_packets[flows] == 0)]
     if not len(wrong):
         return
-    plain = [code for code in np.unique(case.flows.encap[wrong]).tolist()
+    plain = [code for code in distinct(case.flows.encap[wrong]).tolist()
              if set(encapsulation_name(code).split("+")) <= {"", "vlan"}]  # fmt: skip
     wrong = wrong[np.isin(case.flows.encap[wrong], plain)]
     single = (case.flows.resp_mac[wrong] & _GROUP_BIT) == 0
@@ -51,14 +52,12 @@ def _finding(case: Case, flows: Array, how: str, meaning: str, severity: str) ->
     pairs = np.unique(np.stack([case.addresses.resp[flows], case.flows.resp_mac[flows]], axis=1), axis=0)
     said = [f"{case.addresses.text(int(group))} to {mac_text(int(mac))}" for group, mac in pairs[:10].tolist()]
     names = list(dict.fromkeys(case.addresses.texts(pairs[:, 0]).tolist()))
-    selected, packets = filters.of_flows(case, flows[:10].tolist())
     return Finding(
         title=f"Packets to {counted(len(names), 'group')} {how}: {listed(names)}",
         summary=f"{listed(said)} ({counted(len(flows), 'flow')}; the first packet of each was looked at). {meaning}",
-        flow_ids=flows[:1000].tolist(),
+        flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
         first_record=case.first_record(flows.tolist()),
-        display_filter=selected,
-        packets=packets,
+        selection=filters.of_flows(case, flows[:10].tolist()),
         severity=severity,
     )
 

@@ -17,7 +17,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         if not all(no_address(item.host) for item in items):
             continue
         macs = sorted({mac_text(item.mac) for item in items if item.mac})
-        selected, packets = filters.of_queries(case, [items[0].host])
         yield Finding(
             title=f"The multicast querier{network(vlan)} has no address: queries come from {items[0].host}",
             summary=(
@@ -27,8 +26,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
                 "querier and send no reports to it."
             ),
             first_record=items[0].record,
-            display_filter=selected,
-            packets=packets,
+            selection=filters.of_queries(case, [items[0].host]),
         )
 
 

@@ -17,7 +17,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             yield item
             continue
         group, start, end = item
-        selected, packets = filters.of_reports(case, group.address)
         before = f" Data were sent to it at another time, until {case.at(group.last_ns)}." if group.packets else ""
         yield Finding(
             title=f"{counted(len(group.members), 'host')} joined {group.address}, no data for it in "
@@ -30,8 +29,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             ),
             flow_ids=group.flow_ids(),
             first_record=group.joins[0].record,
-            display_filter=selected,
-            packets=packets if selected else None,
+            selection=filters.of_reports(case, group.address),
         )
 
 

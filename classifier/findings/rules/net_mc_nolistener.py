@@ -22,8 +22,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         return
     groups.sort(key=lambda group: -group.wire)
     flow_ids = [flow for group in groups for flow in group.flow_ids(most=100)]
-    selected, packets = filters.to_group(case, groups[0].address)
-    bps = sum(group.wire * 8 / max((group.last_ns - group.first_ns) / 1e9, 1.0) for group in groups)
+    bps = sum(group.bps for group in groups)
     yield Finding(
         title=f"Nobody joined {counted(len(groups), 'group')} that {rate(bps)} are sent to: "
         f"{listed([group.address for group in groups])}",
@@ -35,8 +34,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         ),
         flow_ids=flow_ids,
         first_record=case.first_record(flow_ids),
-        display_filter=selected,
-        packets=packets,
+        selection=filters.to_group(case, groups[0].address),
     )
 
 

@@ -27,7 +27,6 @@ def _finding(case: Case, where: tuple[int, int], groups: dict[str, list[Membersh
     media = [name for name in names if name not in case.groups.known_services]
     hosts = {item.host for items in groups.values() for item in items}
     first = min((item for items in groups.values() for item in items), key=lambda item: item.ts_ns)
-    selected, packets = filters.of_reports(case, names[0])
     return Finding(
         title=f"No multicast querier{network(vlan)}: {counted(len(groups), 'group')} joined, no {protocol} query in "
         f"{span(case.duration_ns)}",
@@ -38,8 +37,7 @@ def _finding(case: Case, where: tuple[int, int], groups: dict[str, list[Membersh
         ),
         flow_ids=[flow for name in names[:5] for flow in case.groups.get(name).flow_ids(most=100)],
         first_record=first.record,
-        display_filter=selected,
-        packets=packets if selected else None,
+        selection=filters.of_reports(case, names[0]),
         severity="warning" if media else "info",
     )
 

@@ -51,7 +51,6 @@ def _elections(
         else ""
     )
     said = [f"{host} asked {counted(count[host], 'time')}" for host in hosts]
-    selected, packets = filters.of_queries(case, hosts)
     yield Finding(
         title=f"{len(hosts)} multicast queriers{network(vlan)}: {listed(hosts)}",
         summary=(
@@ -60,8 +59,7 @@ def _elections(
             f"election. Switches may then send reports and media to the wrong port.{note}"
         ),
         first_record=min(items, key=lambda item: item.ts_ns).record,
-        display_filter=selected,
-        packets=packets,
+        selection=filters.of_queries(case, hosts),
         severity="info" if apart else "warning",
     )
 

@@ -18,7 +18,6 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
         group, vlan, others, members = item
         senders = [case.place(case.addresses.text(number)) for number in group.senders]
         flow_ids = group.flow_ids()
-        selected, packets = filters.to_group(case, group.address)
         yield Finding(
             title=f"{group.address} is sent with TTL 1 in VLAN {vlan}, its members are in VLAN "
             f"{listed(list(map(str, others)))}",
@@ -29,8 +28,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding | Ski
             ),
             flow_ids=flow_ids,
             first_record=case.first_record(flow_ids),
-            display_filter=selected,
-            packets=packets,
+            selection=filters.to_group(case, group.address),
         )
 
 

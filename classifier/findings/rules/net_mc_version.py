@@ -38,13 +38,11 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
             )
         else:
             continue
-        selected, packets = filters.of_queries(case, hosts)
         yield Finding(
             title=title,
             summary=words,
             first_record=items[0].record,
-            display_filter=selected,
-            packets=packets,
+            selection=filters.of_queries(case, hosts),
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from classifier.findings import attempts as at
 from classifier.findings import needs
 from classifier.findings.case import Case, listed
-from classifier.findings.model import Finding, Rule
+from classifier.findings.model import FLOWS_OF_A_FINDING, Finding, Rule
 from classifier.findings.scans import MANY, Scan
 from classifier.units import counted
 
@@ -53,7 +53,7 @@ def _finding(case: Case, scan: Scan) -> Finding:
             f"{counted(len(flows), 'attempt')} from {case.at(first)} to {case.at(last)}: "
             f"{', '.join(f'{number:,} {how}' for how, number in said.items() if number)}. {what}"
         ),
-        flow_ids=flows[:1000].tolist(),
+        flow_ids=flows[:FLOWS_OF_A_FINDING].tolist(),
         first_record=case.first_record(flows[np.argsort(case.flows.first_ns[flows])][:1].tolist()),
     )
 

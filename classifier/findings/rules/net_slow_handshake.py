@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.findings import needs
 from classifier.findings.carried import Carried, finding
 from classifier.findings.case import Case
@@ -37,7 +38,7 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
 def _others(case: Case, sums: Carried, places: np.ndarray, middle: np.ndarray) -> Finding:
     """What is left, in one sentence."""
     flows = sums.flow[np.isin(sums.place, places)][:FLOWS_OF_A_FINDING]
-    servers = len(np.unique(case.attempts.server[sums.pair[places]]))
+    servers = len(distinct(case.attempts.server[sums.pair[places]]))
     return Finding(
         title=f"{len(places):,} more pairs of hosts are up to {span(int(middle[0]))} apart",
         summary=f"With {counted(servers, 'server')}; medians of their handshakes from {span(int(middle[-1]))} up.",
