@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from classifier.capture.model import TRAILING
+
 GZIP, ZSTD, LZ4 = "gzip", "zstd", "lz4"
 
 PIECE = 65_536
@@ -275,7 +277,7 @@ class Inflater:
         while True:
             if self._input.strip(b"\0"):
                 self._note(
-                    "trailing", "bytes that are not compressed data follow the compressed data; they were left out"
+                    TRAILING, "bytes that are not compressed data follow the compressed data; they were left out"
                 )
                 return
             self._input = b""
