@@ -181,7 +181,7 @@ class Case:
         hosts = self.facts.signatures.hosts
         said = [self.addresses.find(host.address) for host in hosts if host.component.startswith(f"{product}.")]
         known = np.array([number for number in said if number >= 0], "i8")
-        return np.union1d(seen[~self.addresses.group[seen]], known)
+        return distinct(np.concatenate([seen[~self.addresses.group[seen]], known]))
 
     def host_texts(self, numbers: Array) -> list[str]:
         """Addresses of ascending numbers as text: that is their order, see `Addresses`."""

@@ -119,8 +119,8 @@ class Discovery:
         pair = case.addresses.orig * size + case.addresses.resp
         tried = np.flatnonzero(failed & (flows.proto == TCP))
         tried = tried[np.isin(pair[tried], pair[rows])]
-        ports = np.unique(np.stack([pair[tried], flows.resp_port[tried].astype("i8")]), axis=1)
-        pairs, count = np.unique(ports[0], return_counts=True)
+        ports = distinct(pair[tried] << 16 | flows.resp_port[tried])
+        pairs, count = np.unique(ports >> 16, return_counts=True)
         scanned = pairs[count > PROBED_PORTS]
         found: Array = rows[~np.isin(pair[rows], scanned)]
         return found

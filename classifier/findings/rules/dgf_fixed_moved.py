@@ -96,7 +96,8 @@ def _answers(case: Case) -> Iterator[Finding]:
     from_port = ssdp & signature.ports.mask()[flows.orig_port] & case.addresses.group[resp]
     # what only the other side sent: (host, its port) of the silent end
     only_to_resp, only_to_orig = ssdp & (flows.resp_packets == 0), ssdp & (flows.orig_packets == 0)
-    searchers = np.intersect1d(orig[from_port], np.concatenate([resp[only_to_resp], orig[only_to_orig]]))
+    searchers = distinct(orig[from_port])
+    searchers = searchers[np.isin(searchers, np.concatenate([resp[only_to_resp], orig[only_to_orig]]))]
     for host in searchers.tolist()[:_LOOKED_AT]:
         own = np.zeros(65536, bool)  # ports that it sent from, or where announcements come
         own[flows.orig_port[udp & (orig == host) & (flows.orig_packets > 0)]] = True
