@@ -211,6 +211,33 @@ def test_blocks_before_a_damaged_one_are_given() -> None:
             inflater.readinto(memory)
 
 
+def salvaged(data: bytes) -> bytes:
+    """What a damaged file gives before the failure is told."""
+    stream = io.BytesIO(data)
+    inflater = Inflater(b"", stream.read, lambda code, text: None, prompt=True)
+    memory, output = memoryview(bytearray(300_000)), bytearray()
+    with pytest.raises(DecompressionError):
+        while count := inflater.readinto(memory):
+            output += memory[:count]
+    return bytes(output)
+
+
+def test_a_long_damaged_zstd_file_loses_no_more_than_eight_blocks_before_the_damage() -> None:
+    pieces = [os.urandom(100_000) for _ in range(40)]
+    *parts, _ = flushed(pieces)
+    content = b"".join(pieces)
+    found = salvaged(b"".join(parts) + b"\x06\x00\x00" + bytes(100))
+    assert len(content) - len(found) <= 8 * 131_072
+    assert found == content[: len(found)]
+
+
+def test_a_wrong_zstd_checksum_is_told_after_all_that_the_file_holds() -> None:
+    content = os.urandom(4_000_000)
+    data = bytearray(COMPRESSORS["zstd"](content))
+    data[-1] ^= 1
+    assert salvaged(bytes(data)) == content
+
+
 # -- pipes and streams
 
 

@@ -20,11 +20,13 @@ PIECE = 65_536
 """Compressed bytes read at a time."""
 
 SALVAGE = 1 << 20
-"""Damaged gzip data up to this length gives every byte before the damage; longer data may lose the last PIECE."""
+"""Damaged data up to this length gives every byte before the damage; later, gzip may lose the last PIECE, zstd the last
+_ZSTD_BLOCKS."""
 MAX_SALVAGED = 4 << 20
 
 MAX_WINDOW = 1 << 27  # zstd's own default bound for decoders
 _MAX_ZSTD_BLOCK = 131_072
+_ZSTD_BLOCKS = 8
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _LZ4_MAGIC = b"\x04\x22\x4d\x18"
 
@@ -51,9 +53,9 @@ def _is_skippable(head: bytes) -> bool:
 
 
 class _ZstdMember:
-    """One zstd frame, fed to the decoder block by block: a block makes at most 128 KiB (RFC 8878, 3.1.1.2).
+    """One zstd frame, fed to the decoder by whole blocks: a block makes at most 128 KiB (RFC 8878, 3.1.1.2).
 
-    Of a damaged frame, all blocks before the damage are given: the decoder does not say how much it made of several.
+    The decoder does not say how much it made before it met damage, so what it is fed at a time is lost with it.
     """
 
     def __init__(self) -> None:
@@ -64,6 +66,7 @@ class _ZstdMember:
         self._waiting = b""
         self._at = 0  # what of it was fed
         self._size = -1  # of the next unit
+        self._fed = 0
         self._started = self._last = self._summed = False
         self._finished = False
         self._output = memoryview(b"")
@@ -101,6 +104,26 @@ class _ZstdMember:
                 return 0
         return size if have >= size else -1
 
+    def _take(self) -> bytes:
+        """The units that lie ready, as many as may be lost with a damaged one."""
+        start = self._at
+        most = 1 if self._fed < SALVAGE else _ZSTD_BLOCKS
+        for _ in range(most):
+            if not self._started:
+                self._started = True
+                self._summed = bool(self._waiting[start + 4] & 4)
+            elif self._last:
+                self._finished = True
+            else:
+                self._last = bool(self._waiting[self._at] & 1)
+                self._finished = self._last and not self._summed
+            self._at += self._size
+            self._size = self._next()
+            if self._size <= 0 or self._last:  # the checksum comes alone: when it is wrong, the blocks are given
+                break
+        self._fed += self._at - start
+        return self._waiting[start : self._at]
+
     def decompress(self, data: bytes, max_length: int) -> memoryview:
         """Some of the bytes."""
         if data:
@@ -110,21 +133,10 @@ class _ZstdMember:
         while self._size >= 0 and not self._output and not self._finished:
             if self._size == 0:
                 raise DecompressionError("a zstd block is larger than the format allows")
-            unit = self._waiting[self._at : self._at + self._size]
-            self._at += self._size
-            if not self._started:
-                self._started = True
-                self._summed = bool(unit[4] & 4)
-            elif self._last:
-                self._finished = True
-            else:
-                self._last = bool(unit[0] & 1)
-                self._finished = self._last and not self._summed
             try:
-                self._output = memoryview(self._decoder.decompress(unit))
+                self._output = memoryview(self._decoder.decompress(self._take()))
             except self._error as error:
                 raise DecompressionError(f"damaged zstd data ({error})") from error
-            self._size = self._next()
         piece, self._output = self._output[:max_length], self._output[max_length:]
         return piece
 
