@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +29,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 yield device
             return
         mode = stat.S_IMODE(status.st_mode)
-    temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
+    temporary = target.with_name(f".{os.urandom(6).hex()}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
