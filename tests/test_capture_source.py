@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,15 +106,36 @@ def test_many_small_blocks_of_a_file_fill_the_memory_given() -> None:
     assert memory == b"".join(pieces)[:40_000]
 
 
-def test_what_came_through_a_compressed_pipe_is_given_before_waiting_for_more() -> None:
-    pieces = [os.urandom(100) for _ in range(3)]
-    parts = iter(flushed(pieces))
-    asked = []
-    inflater = Inflater(b"", lambda size: asked.append(size) or next(parts, b""), lambda *note: None, prompt=False)
-    memory = memoryview(bytearray(1000))
-    for number, piece in enumerate(pieces, 1):
-        assert memory[: inflater.readinto(memory)] == piece
-        assert len(asked) == number
+def flushed_gzip(size: int) -> list[bytes]:
+    """So many zeros, whole in the first part, then four bytes more."""
+    compressor = zlib.compressobj(wbits=31)
+    return [compressor.compress(bytes(size)) + compressor.flush(zlib.Z_SYNC_FLUSH), compressor.compress(b"tail")]
+
+
+@pytest.mark.parametrize(
+    ("parts", "sizes"),
+    [
+        (flushed([bytes(100), bytes(50), bytes(7)]), [100, 50, 7]),
+        (flushed_gzip(65_535), [65_535]),
+        (flushed_gzip(65_536), [65_536]),
+        (flushed_gzip(131_072), [131_072]),
+        ([gzip.compress(bytes(100)) + gzip.compress(bytes(200))[:3], gzip.compress(bytes(200))[3:]], [100, 200]),
+        ([COMPRESSORS["zstd"](bytes(100)) + bytes(10), bytes(10)], [100]),
+    ],
+    ids=["zstd_blocks", "gzip_less", "gzip_a_piece", "gzip_two_pieces", "border_of_members", "padding"],
+)
+def test_what_came_through_a_compressed_pipe_is_given_before_waiting_for_more(
+    parts: list[bytes], sizes: list[int]
+) -> None:
+    waiting, asked = iter(parts), []
+    inflater = Inflater(b"", lambda size: asked.append(size) or next(waiting, b""), lambda *note: None, prompt=False)
+    memory = memoryview(bytearray(200_000))
+    for number, size in enumerate(sizes, 1):
+        given = 0
+        while given < size:
+            given += inflater.readinto(memory)
+            assert len(asked) <= number
+        assert given == size
 
 
 @COMPRESSIONS

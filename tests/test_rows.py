@@ -1,14 +1,15 @@
 """Rows that grow, with and without address space set aside, and their columns."""
 
-import resource
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from classifier.columns import FLOW
-from classifier.flows.rows import BLOCK, columns, extended, grown, zeros
+from classifier.columns import BATCH, FLOW, PACKET
+from classifier.flows import rows as rows_module
+from classifier.flows.rows import BLOCK, columns, grown, zeros
+from classifier.flows.tally import Tally
 
 ROW = np.dtype([("number", "i8"), ("side", "u2"), ("spare", "u1", (54,))], align=True)
 
@@ -36,26 +37,39 @@ def test_growing_into_what_was_set_aside_moves_nothing() -> None:
     assert grown(rows, 1 << 20).ctypes.data == rows.ctypes.data
 
 
-def test_extended_rows_keep_what_they_hold() -> None:
-    assert extended(filled(0), 25)["number"][:10].tolist() == list(range(10))
+def test_rows_that_need_not_be_cleared_keep_what_they_hold() -> None:
+    assert grown(filled(0), 25, cleared=False)["number"][:10].tolist() == list(range(10))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
-def test_under_a_limit_of_address_space_nothing_is_set_aside() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
+@pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_under_a_limit_of_memory_nothing_is_set_aside(limit: str) -> None:
     program = (
+        "import resource\n"
         "from classifier.flows.rows import grown, zeros\n"
         "from classifier.columns import FLOW\n"
-        "rows = zeros(10, FLOW, 1 << 24)\n"
-        "assert type(rows.base) is not memoryview\n"
-        "print(len(grown(rows, 1000)))\n"
+        f"resource.setrlimit(resource.{limit}, (4 << 30, 4 << 30))\n"
+        "rows = zeros(10, FLOW, 1 << 22)\n"  # a gigabyte: there would be room
+        "print(type(rows.base).__name__, len(grown(rows, 1000)))\n"
     )
-    limit = 2 << 30
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "ndarray 1000\n", done.stderr
 
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, preexec_fn=limited)
-    assert done.stdout == "1000\n", done.stderr
+@pytest.mark.skipif(not rows_module._free_of_charge(), reason="memory is limited here")
+def test_a_table_that_reaches_its_cap_never_moves() -> None:
+    tally = Tally(compiled=True, max_flows=5000, max_bins=20_000, room=BATCH)
+    flows, bins = tally.flows.ctypes.data, tally.bins.ctypes.data
+    packets = np.zeros(BATCH, PACKET)
+    packets["proto"], packets["version"], packets["vlan"], packets["wire"] = 17, 4, -1, 60
+    for batch in range(5):
+        packets["src3"] = np.arange(BATCH) + batch * BATCH + 1  # all zeros is the row that flows beyond the cap share
+        packets["ts_ns"] = (np.arange(BATCH) + batch * BATCH) * 10**9
+        tally.update(packets, BATCH)
+    rows, found = tally.finish()
+    assert len(rows) == 5001
+    assert rows["a_packets"].sum() == found["packets"].sum() == 5 * BATCH
+    assert (tally.flows.ctypes.data, tally.bins.ctypes.data) == (flows, bins)
 
 
 @pytest.mark.parametrize("count", [0, 1, BLOCK, 3 * BLOCK + 5])

@@ -304,23 +304,22 @@ class Inflater:
         filled = 0
         while filled < len(view) and self._failure is None:
             try:
-                count = self._inflate(view[filled:])
+                count = self._inflate(view[filled:], wait=self._prompt or not filled)
             except Exception as error:
-                self._failure = error
+                self._failure = error.with_traceback(None)  # its frames hold the view
+                break
+            if count == 0:
                 break
             filled += count
-            if count == 0 or (not self._prompt and self._would_wait()):
-                break
         if filled == 0 and self._failure is not None:
             raise self._failure
         return filled
 
-    def _would_wait(self) -> bool:
-        return not self._input and (self._member is None or self._member.needs_input)
-
-    def _inflate(self, view: memoryview) -> int:
-        """Fill the front of `view` with the next piece; 0 at the end."""
+    def _inflate(self, view: memoryview, wait: bool) -> int:
+        """Fill the front of `view` with the next piece; 0 at the end, or instead of waiting without `wait`."""
         while not self._ended:
+            if not wait and (self._member is None or (self._member.needs_input and not self._input)):
+                return 0
             if self._member is None and not self._start_member():
                 self._ended = True
                 break

@@ -108,7 +108,7 @@ class Pair:
 
 
 class Attempts:
-    """Outcomes. `outcome`: (n flows,) u1 index into OUTCOMES. Columns of pairs have m rows, see `Pair`."""
+    """Outcomes. `outcome`: (n flows,) u1 index into OUTCOMES. Columns of pairs have m rows."""
 
     def __init__(self, case: Case) -> None:
         self.case = case

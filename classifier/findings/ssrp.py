@@ -119,9 +119,9 @@ class Discovery:
         pair = case.addresses.orig * size + case.addresses.resp
         tried = np.flatnonzero(failed & (flows.proto == TCP))
         tried = tried[np.isin(pair[tried], pair[rows])]
-        ports = distinct(pair[tried] << 16 | flows.resp_port[tried])
-        pairs, count = np.unique(ports >> 16, return_counts=True)
-        scanned = pairs[count > PROBED_PORTS]
+        pairs, at = np.unique(pair[tried], return_inverse=True)
+        ports = distinct(at << 16 | flows.resp_port[tried])
+        scanned = pairs[np.bincount(ports >> 16, minlength=len(pairs)) > PROBED_PORTS]
         found: Array = rows[~np.isin(pair[rows], scanned)]
         return found
 

@@ -6,9 +6,11 @@ In: sizes and row types. Out: arrays. Next: `flows.tally`, `flows.stream_table`,
 
 from __future__ import annotations
 
+import functools
 import mmap
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ BLOCK = 2048
 """Rows turned into columns at a time: they stay in the processor's cache, whatever order they are taken in."""
 
 
-_MAP_NORESERVE = 0x4000
+_MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 """Of Linux's mman.h; Python's mmap has no name for it before 3.13."""
 
 
@@ -38,35 +40,40 @@ def zeros(size: int, dtype: np.dtype[Any], most: int = 0) -> Array:
 
 
 def _reserved(size: int) -> mmap.mmap | None:
-    """Address space without memory; None where it counts as used (Windows) or is limited."""
-    if sys.platform != "linux":
-        return None
-    import resource
-
-    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+    """Address space without memory; None where it counts as used, or is limited."""
+    if sys.platform != "linux" or not _free_of_charge():
         return None
     try:
         room = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE)
         room.madvise(mmap.MADV_HUGEPAGE)  # a table that is looked up at random needs few of those
-    except OSError:
+    except (OSError, OverflowError):  # no room, or more than 32 bits address
         return None
     return room
 
 
-def grown(array: Array, size: int) -> Array:
-    """A larger array with the same rows, zeroed beyond them."""
+@functools.cache
+def _free_of_charge() -> bool:
+    """Whether Linux counts memory when it is touched: no limit of a process's space, and no strict accounting."""
+    import resource
+
+    limits = (resource.getrlimit(which)[0] for which in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+    if any(limit != resource.RLIM_INFINITY for limit in limits):
+        return False
+    try:
+        return Path("/proc/sys/vm/overcommit_memory").read_text().strip() != "2"
+    except OSError:
+        return False
+
+
+def grown(array: Array, size: int, *, cleared: bool = True) -> Array:
+    """A larger array with the same rows, zeroed beyond them unless they need not be `cleared`."""
     base: Any = array.base
     if isinstance(base, memoryview) and base.nbytes >= size * array.itemsize:  # set aside by `zeros`
         return np.frombuffer(base, array.dtype, size)
-    bigger = extended(array, size)
-    bigger[len(array) :].view("u1").fill(0)
-    return bigger
-
-
-def extended(array: Array, size: int) -> Array:
-    """A larger array with the same rows; what comes after them is written before it is read."""
     bigger = _rows(size, array.dtype)
     bigger[: len(array)].view("u1")[:] = array.view("u1")  # as rows they are copied field by field
+    if cleared:
+        bigger[len(array) :].view("u1").fill(0)
     return bigger
 
 

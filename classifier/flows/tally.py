@@ -17,7 +17,7 @@ import numpy.typing as npt
 from classifier.columns import BATCH, BIN, FLOW, PACKET
 from classifier.flows import framing_table as ft
 from classifier.flows import state as st
-from classifier.flows.rows import extended, grown, zeros
+from classifier.flows.rows import grown, zeros
 from classifier.flows.stream_table import StreamTable
 from classifier.jit import speed, view
 from classifier.limits import Limits
@@ -62,7 +62,7 @@ class Tally:
         reserve = int(compiled)  # interpreted kernels are for small captures
         self.flows: Array = zeros(1024, FLOW, reserve * (max_flows + SHARED_ROWS))
         self.slots: Array = np.zeros(4096, "i8")
-        self.bins: Array = zeros(2 * BATCH, BIN, reserve * max_bins)
+        self.bins: Array = zeros(2 * BATCH, BIN, reserve * (max_bins + max_flows + SHARED_ROWS))
         self.log: Array = np.zeros(room + st.HELD_POOL if keep_log else 1, st.LOGGED_RECORD)
         self.candidates: Array = np.zeros(max(room, 1), st.CANDIDATE)
         self.limiter: Array = np.zeros(65_536, "u1")
@@ -183,9 +183,9 @@ class Tally:
         self._make_probe_room(n)
         self.streams.make_room(n, self.kernels)
         self._make_tcp_room(n)
-        rows = self.n_flows + need
+        most = int(self.state[st.FLOWS_CAP]) + SHARED_ROWS
+        rows = min(self.n_flows + need, most)
         if rows > len(self.flows):
-            most = int(self.state[st.FLOWS_CAP]) + SHARED_ROWS
             self.flows = grown(self.flows, max(rows, min(2 * len(self.flows), most)))
         if 2 * rows > len(self.slots):
             size = len(self.slots)
@@ -199,9 +199,10 @@ class Tally:
                 self._compact()
                 bins = int(self.state[st.BINS]) + need
             if bins > len(self.bins):
-                self.bins = grown(self.bins, max(bins, min(len(self.bins) * 3 // 2, self.max_bins)))
+                more = max(bins, min(len(self.bins) * 3 // 2, self.max_bins))
+                self.bins = grown(self.bins, more, cleared=False)
         if self.state[st.LOG_ON] and int(self.state[st.LOGGED]) + need > len(self.log):
-            self.log = extended(self.log, int(self.state[st.LOGGED]) + need)
+            self.log = grown(self.log, int(self.state[st.LOGGED]) + need, cleared=False)
 
     def _make_probe_room(self, n: int) -> None:
         most = int(self.state[st.PROBES_CAP])
@@ -246,7 +247,7 @@ class Tally:
     def _close_bins(self) -> None:
         need = int(self.state[st.BINS]) + self.n_flows
         if need > len(self.bins):
-            self.bins = grown(self.bins, need)
+            self.bins = grown(self.bins, need, cleared=False)
         rows = self.flows[: self.n_flows]
         which = np.flatnonzero(rows["bin_packets"])
         start = int(self.state[st.BINS])
