@@ -170,8 +170,10 @@ def read(
         said, media = collector.sessions.finish(rows)
         streams = tally.streams.finish(tally.kernels)
         proofs = judge(flows, rows, tally.probes, [*collector.proofs, *said], streams)
-        tcp = finish_tcp_table(flows, rows, tally.tcp)
+        sides = rows["probe"][flows.row]
         del rows  # the flow table is a copy
+        tally.forget_flows()
+        tcp = finish_tcp_table(flows, sides, tally.tcp)
         return Pass(
             captures=captures.infos,
             flows=flows,

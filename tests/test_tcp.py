@@ -47,7 +47,8 @@ def table(segments: list[Segment]) -> TcpTable:
     """The TCP table of one conversation."""
     tally = tallied(rows_of_segments(segments))
     rows = tally.finish()[0]
-    return finish_tcp_table(finish_flows(rows, NOTHING_LISTENS)[0], rows, tally.tcp)
+    flows = finish_flows(rows, NOTHING_LISTENS)[0]
+    return finish_tcp_table(flows, rows["probe"][flows.row], tally.tcp)
 
 
 def agree(segments: list[Segment], talk: Connection, tally: Tally) -> None:

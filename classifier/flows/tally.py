@@ -281,6 +281,11 @@ class Tally:
             self._compact()
         return self.flows[: self.n_flows], self.bins[: self.state[st.BINS]]
 
+    def forget_flows(self) -> None:
+        """Give the memory of the FLOW rows back, after `finish`, when they have become columns."""
+        self.flows = zeros(0, FLOW)
+        self.slots = np.zeros(0, "i8")
+
 
 def join_bins(bins: Array, width: int) -> Array:
     """BIN rows at a width of `width` ns: sorted by (flow, bin_ns), sums of equal pairs."""

@@ -65,9 +65,8 @@ def no_tcp() -> TcpTable:
     return TcpTable(np.zeros(0, "i4"), np.zeros(0, TCP_FACTS), np.zeros(0, TCP_FACTS), none, none, none, none)
 
 
-def finish_tcp_table(flows: FlowTable, rows: Array, sides: Array) -> TcpTable:
-    """The table. `rows`: FLOW rows of the finished tally; `sides`: its TCP_SIDE rows."""
-    at = rows["probe"][flows.row]
+def finish_tcp_table(flows: FlowTable, at: Array, sides: Array) -> TcpTable:
+    """The table. `at`: FLOW's `probe` of each flow; `sides`: the finished tally's TCP_SIDE rows."""
     flow = np.flatnonzero((at != 0) & (flows.proto == _TCP)).astype("i4")
     at = at[flow].astype("i8")
     turned = flows.turned[flow].astype("i8")
