@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flowtables import flow, table
 
+from classifier.arrays import distinct
 from classifier.flows.table import address_texts, address_words
 from classifier.tables.addresses import Addresses
 
@@ -48,6 +49,6 @@ def test_distinct_numbers_ascend_as_the_addresses_do() -> None:
         flow("tcp", "10.0.0.9:50001", "9.0.0.1:80"),
     )
     addresses = Addresses(table(flows))
-    numbers = addresses.distinct(np.concatenate([addresses.resp, addresses.orig, addresses.resp]))
+    numbers = distinct(np.concatenate([addresses.resp, addresses.orig, addresses.resp]))
     assert addresses.texts(numbers).tolist() == ["9.0.0.1", "10.0.0.9", "10.0.0.10", "fd00::5", "fd00::9"]
     assert [addresses.find(addresses.text(int(number))) for number in numbers] == numbers.tolist()

@@ -306,7 +306,7 @@ class Inflater:
             try:
                 count = self._inflate(view[filled:], wait=self._prompt or not filled)
             except Exception as error:
-                self._failure = error.with_traceback(None)  # its frames hold the view
+                self._failure = error
                 break
             if count == 0:
                 break
@@ -329,17 +329,14 @@ class Inflater:
                 if not self._input and not self._fetch():
                     error = DecompressionError("the compressed data is cut short")
                     if not isinstance(member, _GzipMember):
-                        self._ended = True
                         raise error
                     member.fail(error)
                 data, self._input = self._input, b""
             try:
                 piece = member.decompress(data, len(view))
             except DecompressionError:
-                self._ended = True
                 raise
             except Exception as caught:  # each library has its own
-                self._ended = True
                 raise DecompressionError(f"the compressed data is damaged ({caught})") from caught
             if member.eof:
                 self._input = member.unused_data or b""

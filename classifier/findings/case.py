@@ -170,14 +170,14 @@ class Case:
     def hosts_of(self, *components: str) -> list[str]:
         """Addresses that are the own side of flows of these components, and of nothing else the group; sorted."""
         rows = np.flatnonzero(self.owned_by(*components))
-        numbers = self.addresses.distinct(self.own_address(rows))
+        numbers = distinct(self.own_address(rows))
         return self.host_texts(numbers[~self.addresses.group[numbers]])
 
     @once
     def server_numbers(self, product: str) -> Array:
         """Numbers of addresses that are the own side of any flow of the product, or are by the user's word; sorted."""
         rows = np.flatnonzero(self.of_product(product))
-        seen = self.addresses.distinct(self.own_address(rows))
+        seen = distinct(self.own_address(rows))
         hosts = self.facts.signatures.hosts
         said = [self.addresses.find(host.address) for host in hosts if host.component.startswith(f"{product}.")]
         known = np.array([number for number in said if number >= 0], "i8")

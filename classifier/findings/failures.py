@@ -92,7 +92,7 @@ def not_judged(case: Case, pairs: Array) -> str:
     rows = rows[(case.flows.proto[rows] != at.TCP) | (case.flows.tcp_state[rows] == _ATTEMPT)]
     if not len(rows):
         return ""
-    asked = _named(case, case.addresses.distinct(case.addresses.orig[rows]))
+    asked = _named(case, distinct(case.addresses.orig[rows]))
     return (
         f"{counted(len(rows), 'attempt')} of {asked} without an answer cannot be judged: this capture does not show "
         "what is sent back"

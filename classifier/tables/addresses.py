@@ -49,12 +49,6 @@ class Addresses:
     def __len__(self) -> int:
         return len(self.words)
 
-    def distinct(self, numbers: Array) -> Array:
-        """Each of some address numbers once, ascending; np.unique hashes, at a microsecond each."""
-        there = np.zeros(len(self), bool)
-        there[numbers] = True
-        return np.flatnonzero(there)
-
     def text(self, number: int) -> str:
         """One address as text."""
         if self._all is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from classifier.arrays import distinct
 from classifier.tables.addresses import mac_text
 from classifier.tables.facts import PRODUCTS_LAST, Array, Columns, Facts, highest, lowest, sums
 
@@ -61,8 +62,7 @@ def hosts(facts: Facts) -> Columns:
 def _peers(orig: Array, resp: Array, n: int) -> Array:
     """Distinct addresses that each address exchanged packets with."""
     low, high = np.minimum(orig, resp), np.maximum(orig, resp)
-    pairs = np.sort(low * n + high)  # faster here than np.unique, which hashes
-    pairs = pairs[np.concatenate(([True], pairs[1:] != pairs[:-1]))] if len(pairs) else pairs
+    pairs = distinct(low * n + high)
     low, high = (pairs // n, pairs % n) if n else (pairs, pairs)
     return np.bincount(low, minlength=n) + np.bincount(high[low != high], minlength=n)
 
