@@ -8,6 +8,7 @@ import numpy as np
 
 from classifier.arrays import distinct
 from classifier.evidence.marks import mark_bit
+from classifier.evidence.proofs import Proof
 from classifier.findings import filters, needs
 from classifier.findings.case import TCP, Array, Case, joined, listed
 from classifier.findings.endpoints import by_responder, originators
@@ -60,8 +61,13 @@ def check(case: Case, setting: Callable[[str], float]) -> Iterator[Finding]:
         )
 
 
+def _proofs(case: Case, rows: Array) -> list[Proof]:
+    """What the first flows said in clear."""
+    return [proof for flow in rows[:1000].tolist() for proof in case.labels.proofs.of(flow) if proof.code == _CODE]
+
+
 def _sentence(case: Case, rows: Array) -> str:
-    proofs = [proof for flow in rows[:1000].tolist() for proof in case.labels.proofs.of(flow) if proof.code == _CODE]
+    proofs = _proofs(case, rows)
     hows = sorted({_HOW[proof.detail] for proof in proofs if proof.detail in _HOW})
     first = case.at(min((proof.ts_ns for proof in proofs), default=int(case.flows.first_ns[rows].min())))
     return (
@@ -70,7 +76,7 @@ def _sentence(case: Case, rows: Array) -> str:
 
 
 def _record(case: Case, rows: Array) -> int:
-    proofs = [proof for flow in rows[:1000].tolist() for proof in case.labels.proofs.of(flow) if proof.code == _CODE]
+    proofs = _proofs(case, rows)
     return min(proofs, key=lambda item: item.ts_ns).record if proofs else case.first_record(rows.tolist())
 
 
